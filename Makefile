@@ -1,0 +1,53 @@
+# make paper                          every table and figure on the embedded corpus (preset smoke)
+# make paper PRESET=cpu CORPUS=bandai SOURCE=PATH/TO/Bandai-Namco-Research-Motiondataset
+# make test                           notebooks and tests
+# make promote PRESET=cpu CORPUS=bandai    copy finished tables and figures into tables/ and figures/
+PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3))
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PRESET ?= smoke
+CORPUS ?=
+SOURCE ?=
+SEEDS  ?=
+CORES  ?= $(shell nproc)
+# Two processes of two threads on two cores are far slower than one thread each; and one thread repeats to the bit.
+export OMP_NUM_THREADS ?= 1
+export PYTHONHASHSEED = 0
+export TOKENIZERS_PARALLELISM = false
+
+SETTINGS  := preset=$(PRESET) $(if $(CORPUS),corpus=$(CORPUS)) $(if $(SOURCE),source=$(SOURCE)) $(if $(SEEDS),seeds=$(SEEDS))
+SNAKEMAKE := $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --rerun-incomplete --config $(SETTINGS)
+
+.PHONY: paper test promote readme clean-notebooks hooks lab env
+env: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "error: Python %d.%d found; expected 3.11 or newer" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# A killed run leaves a lock and half-made nodes; both are cleared before the graph goes on.
+paper: env
+	@$(SNAKEMAKE) --unlock --quiet all
+	@$(SNAKEMAKE) --quiet rules
+
+test: env
+	@$(BIN)/python -m pytest tests
+
+promote: env
+	@$(BIN)/python -m fsq_mardm.cli promote runs/$(PRESET)-$(or $(CORPUS),synthetic)
+
+readme: env
+	@$(BIN)/python -m fsq_mardm.cli readme
+
+clean-notebooks: env
+	@$(BIN)/nbdev_clean
+
+hooks: env
+	@$(BIN)/nbdev_install_hooks
+
+lab: env
+	@$(BIN)/jupyter lab nbs

@@ -1,0 +1,50 @@
+"""Every definition notebook runs, is clean, and is what the package holds."""
+import filecmp, json, shutil, subprocess, sys
+from pathlib import Path
+
+import nbformat, pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(PROJECT.glob("nbs/**/*.ipynb"))
+DEFINITIONS = [n for n in NOTEBOOKS if n.parent.name == "nbs"]
+name = lambda n: str(n.relative_to(PROJECT))
+
+def run(*command, **options):
+    return subprocess.run([str(Path(sys.executable).parent/command[0]), *command[1:]], capture_output=True, text=True, cwd=PROJECT, **options)
+
+@pytest.mark.parametrize("notebook", DEFINITIONS, ids=name)
+def test_definition_notebook_runs(notebook):
+    done = run("nbdev_test", "--path", name(notebook), "--n_workers", "0", "--do_print", timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
+def test_notebook_is_clean(notebook):
+    content = nbformat.read(notebook, 4)
+    nbformat.validate(content)
+    ids = [c["id"] for c in content.cells]
+    assert len(set(ids)) == len(ids) and content.nbformat_minor >= 5
+    for cell in content.cells:
+        assert set(cell.metadata) <= {"tags"}, f"cell {cell['id']}: metadata {set(cell.metadata)}"
+        if cell.cell_type == "code":
+            assert cell.execution_count is None, f"cell {cell['id']} keeps an execution count"
+            assert all(o.output_type not in ("error",) for o in cell.outputs), f"cell {cell['id']} keeps an error"
+
+@pytest.mark.parametrize("notebook", [n for n in NOTEBOOKS if n.parent.name == "paper"], ids=name)
+def test_paper_notebook_declares_parameters(notebook):
+    assert any("parameters" in c.metadata.get("tags", []) for c in nbformat.read(notebook, 4).cells)
+
+def test_package_is_what_the_notebooks_export(tmp_path):
+    for part in ("nbs", "fsq_mardm", "settings.ini", "pyproject.toml"):
+        source = PROJECT/part
+        ignore = shutil.ignore_patterns("golden", "paper", "explore", "__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(source, tmp_path/part, ignore=ignore) if source.is_dir() else shutil.copy(source, tmp_path/part)
+    done = subprocess.run([str(Path(sys.executable).parent/"nbdev_export")], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    modules = sorted(p.name for p in (PROJECT/"fsq_mardm").glob("*.py"))
+    assert modules == sorted(p.name for p in (tmp_path/"fsq_mardm").glob("*.py"))
+    _, different, missing = filecmp.cmpfiles(PROJECT/"fsq_mardm", tmp_path/"fsq_mardm", modules, shallow=False)
+    assert not different and not missing, f"out of step with nbs/: {different + missing}; run nbdev_export"
+
+def test_readme_is_what_the_index_says():
+    from fsq_mardm.notebooks import readme
+    assert (PROJECT/"README.md").read_text() == readme(PROJECT/"nbs/index.ipynb"), "run `make readme`"

@@ -1,0 +1,37 @@
+"""The graph of the paper: dry runs, one-line errors, and the SLURM profile."""
+import subprocess, sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+PRESETS = sorted(p.stem for p in (PROJECT/"workflow/presets").glob("*.yaml"))
+
+def snakemake(tmp_path, *arguments):
+    "A dry run with its bookkeeping outside the project."
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT/"workflow/Snakefile"), "--cores", "2", "--dry-run", "--quiet", "rules", "--nolock", *arguments]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_makes_a_graph(preset, tmp_path):
+    done = snakemake(tmp_path, "--config", f"preset={preset}", "source=somewhere", "--forceall")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+@pytest.mark.parametrize("settings, says", [
+    (["preset=huge"], "preset 'huge' is unknown; expected one of"),
+    (["corpus=amass"], "corpus 'amass' is unknown; expected one of"),
+    (["corpus=bandai"], "corpus 'bandai' needs source=PATH")])
+def test_a_wrong_setting_is_one_line(settings, says, tmp_path):
+    done = snakemake(tmp_path, "--config", *settings)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if says in line and line.startswith("error: ")], done.stderr
+
+def test_slurm_profile_makes_a_graph(tmp_path):
+    done = snakemake(tmp_path, "--profile", str(PROJECT/"workflow/profiles/slurm"), "--config", "preset=smoke", "--forceall")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+def test_misspelt_parameter_stops_before_the_run(tmp_path):
+    notebook = PROJECT/"nbs/paper/train_ae.ipynb"
+    done = subprocess.run([sys.executable, "-m", "fsq_mardm.cli", "notebook", str(notebook), str(tmp_path/"o.ipynb"), '{"batchsize": 3}'], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: train_ae.ipynb: unknown parameter 'batchsize'")
+    assert not list(tmp_path.iterdir())
