@@ -63,16 +63,17 @@ def integrate(
     f,  # velocity: f(x (N, d), t float in [0, 1]) -> (N, d)
     x: Tensor,  # (N, d) state at t = 0
     solver: str = "heun",  # "euler", "heun", "midpoint", or adaptive "dopri5"
-    steps: int = 8,  # number of steps; dopri5 chooses its own
+    steps: int = 8,  # n, number of steps; dopri5 chooses its own
+    power: float = 1.0,  # p of the times; 1 spaces them evenly
     final_euler: bool = False,  # take the last step by Euler: for a velocity that is singular at t = 1
 ) -> Tensor:
     "The state at t = 1. `ConfigError` for an unknown solver or a step count below 1."
     if solver == "dopri5": return _dopri5(f, x)
     if solver not in FIXED_SOLVERS: raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(FIXED_SOLVERS)}, dopri5")
     if not isinstance(steps, int) or steps < 1: raise ConfigError(f"solver_steps: found {steps!r}, expected an integer of at least 1")
-    step = FIXED_SOLVERS[solver][0]
+    step, times = FIXED_SOLVERS[solver][0], [1 - (1 - i/steps)**power for i in range(steps+1)]
     for i in range(steps):
-        x = (_euler if final_euler and i == steps-1 else step)(f, x, i/steps, (i+1)/steps)
+        x = (_euler if final_euler and i == steps-1 else step)(f, x, times[i], times[i+1])
     return x
 
 def _dopri5(f, x: Tensor, atol: float = 1e-6, rtol: float = 1e-3) -> Tensor:
@@ -84,22 +85,23 @@ def _dopri5(f, x: Tensor, atol: float = 1e-6, rtol: float = 1e-3) -> Tensor:
 class SiT:
     "Straight path, velocity learned (or the end point), sampled by an ODE."
     solvers = (*FIXED_SOLVERS, "dopri5")
-    default_solver, default_steps = "heun", 8
+    default_solver, default_steps = "midpoint", 8
 
     def __init__(
         self,
         prediction: str = "velocity",  # what the network says: "velocity" or "x" (the end of the line)
         min_gap: float = 0.05,  # with "x": the loss never divides by less than this for 1 - t
+        power: float = 2.0,  # spacing of the solver's times, see `integrate`
     ):
         if prediction not in ("velocity", "x"): raise ConfigError(f"prediction: found {prediction!r}, expected 'velocity' or 'x'")
-        self.prediction, self.min_gap = prediction, min_gap
+        self.prediction, self.min_gap, self.power = prediction, min_gap, power
 
     def draw_times(self, n: int, generator=None, device=None) -> Tensor:
         "Times of training, uniform in [0, 1), (n,)."
         return draw_uniform((n,), generator, device)
 
     def velocity(self, net, x: Tensor, t: Tensor, gap: float = 1e-4) -> Tensor:
-        "The velocity (N, d) that `net` means at `x` (N, d), `t` (N,); `gap` bounds 1 - t when dividing by it."
+        "The velocity (N, d) that `net` means at `x` (N, d), `t` (N,) or (1,); `gap` bounds 1 - t when dividing by it."
         out = net(x, t).float()
         return out if self.prediction == "velocity" else (out - x)/_rows((1-t).clamp(min=gap), x)
 
@@ -114,15 +116,15 @@ class SiT:
 
     def sample(
         self,
-        net,  # net(x (N, d), t (N,)) -> (N, d)
+        net,  # net(x (N, d), t (1,)) -> (N, d)
         noise: Tensor,  # (N, 1, d) standard normal
-        solver: str = "heun",  # one of `SiT.solvers`
+        solver: str = "midpoint",  # one of `SiT.solvers`
         steps: int = 8,  # steps of a fixed-step solver
         temperature: float = 1.0,  # scale of the initial noise
     ) -> Tensor:
         "Data rows (N, d) grown from `noise`."
-        f = lambda x, t: self.velocity(net, x, torch.as_tensor(t, dtype=x.dtype, device=x.device).expand(len(x)))
-        return integrate(f, noise[:, 0]*temperature, solver, steps, final_euler=self.prediction == "x")
+        f = lambda x, t: self.velocity(net, x, torch.as_tensor(t, dtype=x.dtype, device=x.device).reshape(1))
+        return integrate(f, noise[:, 0]*temperature, solver, steps, self.power, final_euler=self.prediction == "x" and solver == "heun")
 
 # %% ../nbs/33_diffusion.ipynb #50f9e82e
 def cosine_betas(
@@ -209,7 +211,7 @@ def draws(self: DDPM, solver: str, steps: int) -> int:
 @patch
 def sample(
     self: DDPM,
-    net,  # net(x (N, d), t (N,) int64) -> (N, d) predicted noise
+    net,  # net(x (N, d), t (1,) int64) -> (N, d) predicted noise
     noise: Tensor,  # (N, draws, d) standard normal: the start, then one for each step back
     solver: str = "ancestral",  # "ancestral" or "ddim"
     steps: int = 50,  # how many of the chain's steps to take
@@ -221,7 +223,7 @@ def sample(
     ddim = solver == "ddim"
     x = noise[:, 0]*(temperature if ddim else 1.)
     for i in reversed(range(chain.steps)):
-        t = torch.full((len(x),), i, device=x.device)
+        t = torch.tensor([i], device=x.device)
         p = chain.p_mean_variance(net, x, t)
         if ddim:
             bar, before = chain.alphas_cumprod[i].item(), chain.alphas_cumprod[i-1].item() if i else 1.

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['HUMANML3D', 'KIT', 'SKELETONS', 'Skeleton', 'skeleton_of', 'qmul', 'qinv', 'cross', 'qrot', 'qnormalize', 'qbetween',
            'quat_to_matrix', 'quat_to_6d', 'sixd_to_matrix', 'matrix_to_quat', 'sixd_to_quat', 'euler_to_matrix',
-           'euler_to_quat', 'matrix_to_euler', 'bones', 'swings', 'inverse_kinematics', 'forward_kinematics', 'facing',
-           'turn_to_front', 'yaw_rotate', 'yaw_quat', 'mirror_joints', 'retarget', 'rest_offsets']
+           'euler_to_quat', 'matrix_to_euler', 'bones', 'rest_offsets', 'swings', 'inverse_kinematics',
+           'forward_kinematics', 'facing', 'turn_to_front', 'yaw_rotate', 'yaw_quat', 'mirror_joints', 'leg_scale',
+           'place_bones', 'retarget']
 
 # %% ../nbs/10_skeleton.ipynb #f4272b74
 import math
@@ -123,9 +124,9 @@ def qrot(
     v: Tensor,  # (..., 3) vectors, broadcast against q
 ) -> Tensor:  # (..., 3)
     "Turn vectors by unit quaternions."
-    w, u = q[..., :1], q[..., 1:]
-    t = 2 * cross(u, v)
-    return v + w * t + cross(u, t)
+    u = q[..., 1:]
+    t = cross(u, v)
+    return v + 2 * (q[..., :1] * t + cross(u, t))   # in the order of the published code, for equal rounding
 
 def qnormalize(q: Tensor) -> Tensor:
     "Quaternions (..., 4) scaled to length 1."
@@ -215,14 +216,20 @@ def matrix_to_euler(
 
 # %% ../nbs/10_skeleton.ipynb #f87eae0b
 def bones(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    "Bone vectors (..., J, 3) of joints (..., J, 3); zero for the root."
-    parents = list(skeleton.parents)
-    parents[0] = 0
-    return joints - joints[..., parents, :]
+    "Bone vectors (..., J-1, 3) of joints (..., J, 3): from the parent to joints 1, 2, ..."
+    return joints[..., 1:, :] - joints[..., list(skeleton.parents[1:]), :]
+
+def rest_offsets(
+    joints: Tensor,  # (T, J, 3)
+    skeleton: Skeleton,
+) -> Tensor:  # (J, 3)
+    "Bone vectors of the rest pose with the mean bone lengths of a motion: a target for `retarget`."
+    lengths = bones(joints, skeleton).norm(dim=-1).mean(0)
+    return skeleton.raw_offsets.to(joints) * torch.cat((lengths.new_zeros(1), lengths))[:, None]
 
 def swings(joints: Tensor, skeleton: Skeleton) -> Tensor:
-    "Global rotations (..., J, 4) from the raw offsets to the bones of joints (..., J, 3); identity for the root."
-    return qbetween(skeleton.raw_offsets.to(joints), bones(joints, skeleton))
+    "Global rotations (..., J-1, 4) from the raw offsets to the bones of joints (..., J, 3), for all joints but the root."
+    return qbetween(skeleton.raw_offsets[1:].to(joints), bones(joints, skeleton))
 
 def inverse_kinematics(
     joints: Tensor,  # (..., J, 3)
@@ -230,8 +237,8 @@ def inverse_kinematics(
     heading: Tensor | None = None,  # (..., 4) rotation of the root; the identity if absent
 ) -> Tensor:  # (..., J, 4): the root's rotation, then those of each joint relative to the one before it
     "Local swing rotations, as the published features define them."
-    rotations = swings(joints, skeleton)
-    if heading is not None: rotations[..., 0, :] = heading
+    if heading is None: heading = joints.new_tensor((1., 0., 0., 0.))
+    rotations = torch.cat((heading[..., None, :].expand(joints.shape[:-2] + (1, 4)), swings(joints, skeleton)), -2)
     local = qmul(qinv(rotations[..., list(skeleton.ik_parents[1:]), :]), rotations[..., 1:, :])
     return torch.cat((rotations[..., :1, :], local), -2)
 
@@ -289,24 +296,36 @@ def mirror_joints(
     sign = (-1.0, 1.0, 1.0)
     return swapped * (joints.new_tensor(sign) if isinstance(joints, Tensor) else np.array(sign, joints.dtype))
 
-# %% ../nbs/10_skeleton.ipynb #9051e594
+# %% ../nbs/10_skeleton.ipynb #7a993681
+def leg_scale(
+    pose: Tensor,  # (..., J, 3) the first frame of a motion
+    target_offsets: Tensor,  # (J, 3) bone vectors of the target's rest pose
+    skeleton: Skeleton,
+) -> Tensor:  # (...)
+    "Length of the target's leg in units of the pose's leg."
+    legs = list(skeleton.leg_joints)
+    length = bones(pose, skeleton)[..., [j - 1 for j in legs], :].norm(dim=-1).sum(-1)
+    return target_offsets.to(pose)[legs].abs().amax(-1).sum() / length
+
+def place_bones(
+    root: Tensor,  # (..., 3)
+    limbs: Tensor,  # (..., J-1, 3) bone vectors
+    skeleton: Skeleton,
+) -> Tensor:  # (..., J, 3)
+    "Joints from the root and the bones, added up along the chains."
+    place = [root] + [None] * (skeleton.n_joints - 1)
+    for chain in skeleton.chains:
+        walk = torch.cat((place[chain[0]][..., None, :], limbs[..., [j - 1 for j in chain[1:]], :]), -2).cumsum(-2)
+        for joint, at in zip(chain[1:], walk.unbind(-2)[1:]): place[joint] = at
+    return torch.stack(place, -2)
+
 def retarget(
     joints: Tensor,  # (..., T, J, 3); the first frame gives the leg length
     target_offsets: Tensor,  # (J, 3) bone vectors of the target's rest pose
     skeleton: Skeleton,
+    scale: Tensor | None = None,  # (..., T) factor of the root's path; from the legs if absent
 ) -> Tensor:  # (..., T, J, 3)
     "The same motion on the bones of another body."
-    offsets, legs = target_offsets.to(joints), list(skeleton.leg_joints)
-    length = bones(joints[..., 0, :, :], skeleton)[..., legs, :].norm(dim=-1).sum(-1)
-    scale = (offsets[legs].abs().amax(-1).sum() / length)[..., None, None]
-    limbs = qrot(swings(joints, skeleton), offsets)
-    place = [joints[..., 0, :] * scale]
-    for j in range(1, skeleton.n_joints): place.append(place[skeleton.parents[j]] + limbs[..., j, :])
-    return torch.stack(place, -2)
-
-def rest_offsets(
-    joints: Tensor,  # (T, J, 3)
-    skeleton: Skeleton,
-) -> Tensor:  # (J, 3)
-    "Bone vectors of the rest pose with the mean bone lengths of a motion: a target for `retarget`."
-    return skeleton.raw_offsets.to(joints) * bones(joints, skeleton).norm(dim=-1).mean(0)[:, None]
+    offsets = target_offsets.to(joints)
+    if scale is None: scale = leg_scale(joints[..., 0, :, :], offsets, skeleton)[..., None]
+    return place_bones(joints[..., 0, :] * scale[..., None], qrot(swings(joints, skeleton), offsets[1:]), skeleton)
