@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['BOTTLENECKS', 'MEMBERS', 'SIZES', 'AE_MODELS', 'length_masks', 'ResBlock', 'ResStack', 'Encoder', 'Decoder',
-           'Continuous', 'Codes', 'Grid', 'ScrambledGrid', 'metric_loss', 'AutoencoderConfig', 'Autoencoder',
-           'FSQAutoencoder', 'autoencoder_config', 'build_autoencoder', 'reconstruction_loss']
+           'Continuous', 'Codes', 'Grid', 'ScrambledGrid', 'MetricGrid', 'distance_loss', 'pairwise_loss',
+           'AutoencoderConfig', 'Autoencoder', 'FSQAutoencoder', 'autoencoder_config', 'build_autoencoder',
+           'reconstruction_loss']
 
 # %% ../nbs/32_autoencoder.ipynb #1506c3f7
 import dataclasses, math
@@ -164,24 +165,48 @@ class ScrambledGrid(Grid):
     def inner(self, target): return self._mapped(target, self.back)
     def _mapped(self, codes, table): return self.quantizer.indices_to_codes(table[self.quantizer.codes_to_indices(codes)])
 
-# %% ../nbs/32_autoencoder.ipynb #3a5976a3
-def metric_loss(
-    codes,  # targets (n, d), with gradient
-    motion,  # motion under each token (n, k), no gradient
+# %% ../nbs/32_autoencoder.ipynb #647c61d7
+class MetricGrid(Grid):
+    "FSQ whose diffused coordinates are codes times a learned scale a channel."
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        if cfg.channel_scale: self.scales = nn.Parameter(torch.zeros(self.target_dim))
+        else: self.register_buffer("scales", torch.zeros(self.target_dim))
+
+    @property
+    def scale(self): return (10 * (self.scales - self.scales.max())).float().exp()  # the factor lets a usual learning rate reach it
+    def target(self, inner): return inner * self.scale
+    def inner(self, target): return target / self.scale
+    def snap(self, target): return self.target(super().snap(self.inner(target)))
+    def stats(self, target): return super().stats(self.inner(target))
+
+# %% ../nbs/32_autoencoder.ipynb #00ce188c
+def distance_loss(
+    a,  # distances on the grid (n,)
+    b,  # distances in motion (n,)
     weight=None,  # (n,) 1 valid, 0 padding
     kind: str = "correlation",  # or "stress"
-):  # scalar, 0 when grid distance is proportional to motion distance
-    "How far pairwise distances of `codes` are from proportional to those of `motion`."
-    i, j = torch.triu_indices(len(codes), len(codes), 1, device=codes.device)
-    a = ((codes[i] - codes[j]).square().sum(1) + 1e-6).sqrt()
-    b = (motion[i] - motion[j]).square().mean(1).add(1e-12).sqrt().detach()
-    w = torch.ones_like(a) if weight is None else weight[i] * weight[j]
+):  # scalar, 0 when the two are proportional
+    "How far two sets of distances are from proportional."
+    w = torch.ones_like(a) if weight is None else weight
     mean = lambda v: (v * w).sum() / w.sum().clamp(min=1)
     if kind == "stress":
         scale = (mean(a * b) / mean(b * b).clamp(min=1e-12)).detach()
         return mean((a - scale * b).square()) / mean((scale * b).square()).clamp(min=1e-12)
     a, b = a - mean(a), b - mean(b)
     return 1 - mean(a * b) / (mean(a * a) * mean(b * b) + 1e-12).sqrt()
+
+def pairwise_loss(
+    codes,  # targets (n, d), with gradient
+    motion,  # motion under each token (n, k)
+    weight=None,  # (n,) 1 valid, 0 padding
+    kind: str = "correlation",  # or "stress"
+):  # scalar
+    "`distance_loss` over all pairs of tokens; the motion distances carry no gradient."
+    i, j = torch.triu_indices(len(codes), len(codes), 1, device=codes.device)
+    a = ((codes[i] - codes[j]).square().sum(1) + 1e-6).sqrt()
+    b = (motion[i] - motion[j]).square().mean(1).add(1e-12).sqrt().detach()
+    return distance_loss(a, b, None if weight is None else weight[i] * weight[j], kind)
 
 # %% ../nbs/32_autoencoder.ipynb #f1f76c2b
 @dataclass(frozen=True)
@@ -201,10 +226,13 @@ class AutoencoderConfig:
     noise_dropout: float = 0.0  # FSQ
     isometric: bool = False  # FSQ: orthonormal lift with one scale
     scramble_seed: int = 0  # ScrambledFSQ
-    metric: float = 0.0  # weight of `metric_loss`
+    channel_scale: bool = True  # MetricFSQ: learn a scale a channel
+    metric: float = 0.0  # weight of the distance-preserving loss
     metric_kind: str = "correlation"  # or stress
-    metric_source: str = "input"  # distances of the input motion, or of the "decoded" one
-    metric_tokens: int = 384  # tokens compared a batch
+    metric_source: str = "swap"  # motion distances: between frames of the "input", or of the decoder after a "swap" of tokens
+    metric_codes: bool = True  # the loss moves the codes too; False: only the scales
+    metric_decoder: bool = True  # ... and the decoder ("swap"); False: displacement carries no gradient
+    metric_tokens: int = 384  # tokens compared a batch ("input")
     codes: int = 1024  # VQ; codes a layer for RVQ
     code_dim: int = 32  # VQ, RVQ
     decay: float = 0.99  # VQ, RVQ
@@ -217,7 +245,7 @@ class AutoencoderConfig:
     shared: bool = False  # RVQ
     layer_dropout: float = 0.2  # RVQ
 
-BOTTLENECKS = {"AE": Continuous, "FSQ": Grid, "MetricFSQ": Grid, "ScrambledFSQ": ScrambledGrid, "VQ": Codes, "RVQ": Codes}
+BOTTLENECKS = {"AE": Continuous, "FSQ": Grid, "MetricFSQ": MetricGrid, "ScrambledFSQ": ScrambledGrid, "VQ": Codes, "RVQ": Codes}
 
 # %% ../nbs/32_autoencoder.ipynb #cdee9f60
 class Autoencoder(nn.Module):
@@ -226,7 +254,7 @@ class Autoencoder(nn.Module):
     def __init__(self, cfg: AutoencoderConfig):
         super().__init__()
         if cfg.kind not in BOTTLENECKS: raise ConfigError(f"kind: found {cfg.kind!r}, expected one of {', '.join(BOTTLENECKS)}")
-        for key, known in (("metric_kind", ("correlation", "stress")), ("metric_source", ("input", "decoded"))):
+        for key, known in (("metric_kind", ("correlation", "stress")), ("metric_source", ("input", "swap"))):
             if getattr(cfg, key) not in known: raise ConfigError(f"{key}: found {getattr(cfg, key)!r}, expected {' or '.join(known)}")
         self.cfg, self.kind, self.input_width, self.latent_dim = cfg, cfg.kind, cfg.input_width, cfg.latent_dim
         sizes = (cfg.input_width, cfg.width, cfg.latent_dim, cfg.depth, cfg.growth, cfg.dropout)
@@ -289,15 +317,35 @@ class Autoencoder(nn.Module):
         codes, loss = self.bottleneck.quantize(self.encoder(x.transpose(1, 2), masks).transpose(1, 2), token, generator)
         latents = _hide(self.bottleneck.lift(codes).transpose(1, 2), masks[2])
         out = self.decoder(latents, masks).transpose(1, 2)
-        if self.cfg.metric: loss = loss + self.cfg.metric * self._metric(codes, out if self.cfg.metric_source == "decoded" else x, token)
+        if self.cfg.metric: loss = loss + self.cfg.metric * self._metric(codes, x, out, masks, generator)
         return out, loss
 
-    def _metric(self, codes, motion, token):
-        "`metric_loss` over an even subset of the batch's tokens."
-        patches = motion.detach().reshape(-1, 4 * self.input_width)
-        step = max(1, math.ceil(len(patches) / self.cfg.metric_tokens))
-        weight = None if token is None else token.flatten().float()[::step]
-        return metric_loss(codes.float().flatten(0, 1)[::step], patches[::step], weight, self.cfg.metric_kind)
+    def _metric(self, codes, x, out, masks, generator):
+        "The distance-preserving loss of this batch, from the source that the settings name."
+        cfg, token = self.cfg, None if masks[2] is None else masks[2][:, 0]
+        target = self.bottleneck.target(codes if cfg.metric_codes else codes.detach()).float()
+        if cfg.metric_source == "swap": return self._swap_metric(target, codes, out, masks, token, generator)
+        patches = x.detach().float().reshape(-1, 4 * self.input_width)
+        step = max(1, math.ceil(len(patches) / cfg.metric_tokens))
+        weight = None if token is None else token.flatten()[::step]
+        return pairwise_loss(target.flatten(0, 1)[::step], patches[::step], weight, cfg.metric_kind)
+
+    def _swap_metric(self, target, codes, out, masks, token, generator):
+        "Every fifth token takes the code of another clip's token; code distance against what that does to 5 tokens of motion."
+        L = codes.shape[1]
+        draw = torch.tensor([0.5, 0.5]) if generator is None else torch.rand(2, generator=generator, device=generator.device)
+        draw = draw.to(codes.device)  # no host sync: where the comb of places starts, and how far tokens are rolled
+        place = torch.arange(max(1, L // 5), device=codes.device) * 5 + (draw[0] * min(5, L)).long()
+        roll = (torch.arange(L, device=codes.device) + (draw[1] * L).long()) % L
+        other = lambda v: v.roll(1, 0)[:, roll]
+        swapped = codes.index_copy(1, place, other(codes)[:, place])
+        again = self.decoder(_hide(self.bottleneck.lift(swapped).transpose(1, 2), masks[2]), masks).transpose(1, 2)
+        gap = (again - out).float().square().mean(2).unflatten(1, (L, 4)).mean(2)
+        moved = (F.avg_pool1d(gap[:, None], 5, 1, 2, count_include_pad=False)[:, 0, place] + 1e-8).sqrt()
+        distance = ((other(target) - target)[:, place].square().sum(2) + 1e-6).sqrt()
+        weight = None if token is None else (token * other(token))[:, place].flatten()
+        if not (self.cfg.metric_codes and self.cfg.metric_decoder): moved = moved.detach()
+        return distance_loss(distance.flatten(), moved.flatten(), weight, self.cfg.metric_kind)
 
     def _check(self, x):
         if x.ndim != 3 or x.shape[-1] != self.input_width: raise ConfigError(f"motion: found shape {tuple(x.shape)}, expected (batch, frames, {self.input_width})")
@@ -326,6 +374,7 @@ MEMBERS = {
     "RVQ_AE_Model": dict(kind="RVQ", codes=256, layers=2),
     "ScrambledFSQ_AE_High": dict(kind="ScrambledFSQ", levels=tuple(FSQ_LEVELS["High"])),
     "MetricFSQ_AE_High": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["High"]), metric=0.1),
+    "MetricFSQ_AE_Odd": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["Odd"]), metric=0.1),
 }
 SIZES = {"": {}, "_S": dict(width=128, latent_dim=128), "_Tiny": dict(width=32, latent_dim=32)}
 

@@ -6,10 +6,11 @@
 __all__ = ['FPS', 'JOINTS', 'LEVELS', 'PHRASES', 'NUMBERS', 'TENS', 'STYLES', 'CONTENTS', 'MIN_FRAMES', 'LONGEST',
            'bandai_joints', 'bandai_files', 'facing', 'in_body_frame', 'Travel', 'measure_travel', 'Steps',
            'measure_steps', 'Hand', 'measure_hand', 'Posture', 'measure_posture', 'Measured', 'measure', 'travel_facts',
-           'active_hands', 'hand_facts', 'sentence', 'compose', 'tag_fragments', 'cut_long', 'import_bandai']
+           'active_hands', 'hand_facts', 'sentence', 'compose', 'tag_fragments', 'cut_long', 'import_bandai',
+           'check_caption']
 
-# %% ../nbs/22_bandai.ipynb #a90697a6
-import io, lzma, math, multiprocessing, re, tarfile
+# %% ../nbs/22_bandai.ipynb #3e2ac0fd
+import lzma, math, multiprocessing, re, tarfile
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -114,6 +115,8 @@ class Travel:
     end_speed: float  # mean of the last 0.25 s
     pickup: float  # speed of the last third over that of the first third
     turn: float  # change of facing from start to end
+    swerve: float  # range of the facing; more than the turn when the body also turns the other way
+    settled: float  # change of facing in the last 0.4 s
     turn_seconds: float  # time from a tenth to nine tenths of the turn
     bearing: float  # direction of travel against the mean facing
 
@@ -129,14 +132,15 @@ def measure_travel(joints: np.ndarray, heading: np.ndarray) -> Travel:
     off = np.angle(np.exp(1j*(np.arctan2(course[0], course[1]) - heading.mean())))
     return Travel(seconds, float(step.sum()), np.linalg.norm(course), step.sum()/seconds, step[:5].mean()*FPS, step[-5:].mean()*FPS,
                   step[-third:].mean()/max(step[:third].mean(), 1e-3), math.degrees(turn),
+                  math.degrees(np.ptp(heading)), math.degrees(abs(heading[-1] - heading[-min(9, len(heading))])),
                   (np.argmax(share > .9) - np.argmax(share > .1))/FPS, math.degrees(off))
 
-# %% ../nbs/22_bandai.ipynb #2fb9e06e
+# %% ../nbs/22_bandai.ipynb #29ede06b
 @dataclass(frozen=True)
 class Steps:
     "The steps of a clip."
     count: int  # feet passing each other
-    first: str  # foot of the first step, 'left' or 'right', '' without a step
+    first: str  # foot of the first step, 'left' or 'right'; '' without a step or when the clip begins in the midst of one
     length: float  # metres of way a step
     rate: float  # steps a second
 
@@ -146,11 +150,10 @@ def measure_steps(joints: np.ndarray, travel: Travel) -> Steps:
     along = np.gradient(root, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-6
     lead = _smooth(((joints[:, 7] - joints[:, 8])[:, [0, 2]]*along).sum(-1), 0.05)  # left foot ahead of the right one
-    side = np.sign(lead)*(np.abs(lead) > 0.08)
-    side = side[side != 0]
-    change = np.flatnonzero(np.diff(side))
-    count = len(change)
-    first = "" if not count else "left" if side[change[0] + 1] > 0 else "right"
+    sides = np.sign(lead[np.abs(lead) > 0.08])
+    count = int((np.diff(sides) != 0).sum())
+    before = lead[:int(np.argmax(lead*sides[0] < 0))] if count else lead[:0]  # until the feet first pass
+    first = ("right" if sides[0] > 0 else "left") if len(before) > 3 and abs(lead[0]) > max(0.15, 0.9*np.abs(before).max()) else ""
     return Steps(count, first, travel.path/max(count, 1), count/travel.seconds)
 
 # %% ../nbs/22_bandai.ipynb #e8cde50d
@@ -191,13 +194,14 @@ def measure_hand(
     swings, found = find_peaks(-sideways, prominence=0.04)
     width, up = found["prominences"], reach[swings, 1] > -0.27
     waves = swings[up & (width > 0.05)]
+    counts = {int(((reach[swings, 1] > floor) & (width > least)).sum()) for floor in (-0.35, -0.27, -0.2) for least in (0.04, 0.05, 0.08)}
     thrusts, _ = find_peaks(_smooth(reach[:, 2], 0.05), prominence=0.15, height=0.3)
     level = next((name for name, (a, b) in LEVELS.items() if a <= top <= b), "")
     high = int(np.argmax(height > low + 0.9*rise))
     below = np.flatnonzero(height[:high] < low + 0.1*rise)
     return Hand(rise, top, level, (high - below[-1])/FPS if len(below) else 0., _longest(height > height[k] - 0.12)/FPS,
                 height[0] - low < rise/5, height[-1] - low < rise/5, math.degrees(math.acos(np.clip(cosine, -1, 1))), len(waves),
-                len(waves) == (up & (width > 0.04)).sum() == (up & (width > 0.07)).sum(), float(np.median(width[up])) if up.any() else 0.,
+                len(counts) == 1, float(np.median(width[up])) if up.any() else 0.,
                 FPS/float(np.median(np.diff(waves))) if len(waves) > 1 else 0., float(reach[k, 0]*sign), float(reach[k, 2]),
                 float(np.ptp(np.percentile(reach[:, 2], (5, 95)))), len(thrusts))
 
@@ -321,7 +325,7 @@ def travel_facts(m: Measured, gait: str) -> list[str]:
              _between(t.speed, run_slow=(0, 1.85), run_medium=(2.1, 2.8), run_fast=(3.1, 20)))
     stride = _between(s.length, short_steps=(0, .42 if gait == "walk" else .6), long_strides=(.72 if gait == "walk" else 1.2, 9)) if s.count > 2 else ""
     swing = min(m.left.swing, m.right.swing), max(m.left.swing, m.right.swing)
-    arms = "arms wide" if swing[0] > .5 else "arms still" if swing[1] < .12 else ""
+    arms = "arms wide" if swing[0] > .55 else "arms still" if swing[1] < .12 else ""
     pace = ("starts" if t.start_speed < .12 else "") , ("stops" if t.end_speed < .12 else "")
     change = "" if any(pace) else _between(t.pickup, slower=(0, .7), faster=(1.45, 99))
     straight = "straight" if abs(t.turn) < 8 and t.turn_seconds and t.distance/max(t.path, 1e-6) > .97 and abs(t.bearing) < 14 else ""
@@ -346,6 +350,7 @@ def hand_facts(m: Measured, hands: str) -> list[str]:
             same([_between(h.raising, raise_fast=(0.01, .42), raise_slow=(1.1, 99)) if h.rise > .3 and h.starts_low else "" for h in acting]),
             same([_between(h.rate, wave_slow=(.01, .75), wave_fast=(1.6, 99)) for h in acting]) if min(waves) > 2 else "",
             same([_between(h.width, wave_small=(.01, .16), wave_wide=(.42, 9)) for h in acting]) if min(waves) > 1 else ""]
+    if min(waves) < 4 or min(h.width for h in acting) < .08: keys = [k for k in keys if k not in ("wave fast", "wave slow")]
     return [k for k in keys if k]
 
 # %% ../nbs/22_bandai.ipynb #d70b00fc
@@ -385,17 +390,17 @@ def _way(m: Measured, words: _Words, content: str) -> tuple[str, str]:
     "Direction of travel after the verb, and the turn as a clause of its own."
     t = m.travel
     side = "left" if t.turn > 0 else "right"
+    if t.swerve > 50 and (abs(t.turn) < .85*t.swerve or abs(t.turn) > 130): return "", ", turning along the way"
     if abs(t.turn) > 60:
-        angle = f"{words.about(TENS[10*round(abs(t.turn)/10)])} degrees" if abs(t.turn) < 105 else ""
+        angle = f"{words.about(TENS[10*round(abs(t.turn)/10)])} degrees" if abs(t.turn) < 105 and t.settled < 7 else ""
         turn = words.one((f"turns {side}", f"makes a {side} turn", f"turns to the {side}", f"makes a turn to the {side}"))
         if angle and words.chance(0.4): turn = f"turns {side} by {angle}"
-        elif t.turn_seconds < 1.2 and words.chance(0.5): turn = f"makes a sharp {side} turn"
-        elif t.turn_seconds > 2. and words.chance(0.5): turn = f"makes a wide {side} turn"
+        elif t.turn_seconds < 1. and words.chance(0.5): turn = f"makes a sharp {side} turn"
+        elif t.turn_seconds > 2.1 and words.chance(0.5): turn = f"makes a wide {side} turn"
         return words.one(("", "forward", "ahead")), words.one((f"and {turn}", f", then {turn}", f"and then {turn}", f", {turn} and goes on"))
     toward = "left" if t.bearing > 0 else "right"
-    if abs(t.bearing) < 11: return words.one(("forward", "forwards", "ahead", "to the front")), ""
+    if abs(t.bearing) < 16: return words.one(("forward", "forwards", "ahead", "to the front")), ""
     if abs(t.bearing) > 168: return words.one(("backward", "backwards")), ""
-    if abs(t.bearing) < 20: return f"forward and {words.one(('slightly', 'a bit'))} to the {toward}", ""
     if 25 < abs(t.bearing) < 70: return words.one((f"diagonally forward to the {toward}", f"forward and to the {toward}", f"at an angle to the {toward}")), ""
     if 110 < abs(t.bearing) < 160: return words.one((f"diagonally backward to the {toward}", f"backwards and to the {toward}")), ""
     return ("backward" if abs(t.bearing) > 160 else ""), ""
@@ -436,8 +441,8 @@ def _gestures(m: Measured, words: _Words, content: str, style: str, n: int) -> l
     facts = [words.say(k) for k in keys if k not in LEVELS]
     if waves and count > 1: facts += [words.times(count)]*2
     hold = min(h.hold for h in acting)
-    if not waves and _rounds_to(hold) and hold > .9: facts.append("for " + words.seconds(hold))
-    elif _rounds_to(m.travel.seconds): facts.append("for " + words.seconds(m.travel.seconds) if waves else "in " + words.seconds(m.travel.seconds))
+    if not waves and not bye and _rounds_to(hold) and hold > .9: facts.append("for " + words.seconds(hold))
+    elif _rounds_to(m.travel.seconds): facts.append("for " + words.seconds(m.travel.seconds) if waves or bye else "in " + words.seconds(m.travel.seconds))
     facts = words.some(sorted(set(facts)), n)
     it = "them" if hands == "both" else "it"
     end = words.one((f"and lowers {it} again", f", then lowers {it}", f"and brings {it} down again", f"before lowering {it}")) if all(h.ends_low and h.rise > .3 for h in acting) and words.chance(0.4) else ""
@@ -673,3 +678,209 @@ def _clips(parts, names, captions, pool, workers, mirror, progress):
                 twin = k//len(batch)
                 yield Clip("M"*twin + i, features, joints, captions["M"*twin + i], part.factors[twin])
                 bar.update()
+
+# %% ../nbs/22_bandai.ipynb #332bcc3f
+class _Second:
+    "Independent measurements of joints (T, 22, 3), made when they are asked for."
+    def __init__(self, joints):
+        self.j = np.asarray(joints, np.float64)
+        self.seconds = (len(self.j) - 1)/FPS
+        hips, sides = self.j[:, 1] - self.j[:, 2], self.j[:, 16] - self.j[:, 17]
+        self.hip_turn = np.degrees(_average(np.unwrap(np.arctan2(-hips[:, 2], hips[:, 0])), 9))
+        yaw = np.arctan2(-sides[:, 2], sides[:, 0])
+        self.yaw = np.angle(np.exp(1j*yaw).mean())
+        self.path = np.linalg.norm(np.diff(self.j[np.r_[0:len(self.j):5, len(self.j) - 1], 12][:, [0, 2]], axis=0), axis=1).sum()
+        self.speed = self.path/self.seconds
+
+    def ground(self, a, b): return self.j[b, 12, [0, 2]] - self.j[a, 12, [0, 2]]
+    def pace(self, a, b): return np.linalg.norm(np.diff(_average(self.j[a:b, 12][:, [0, 2]], 5), axis=0), axis=1).mean()*FPS
+
+    def bearing(self):
+        toes = (self.j[:, [10, 11]] - self.j[:, [7, 8]])[..., [0, 2]]*(self.j[:, [10, 11], 1:2] < .08)  # feet on the ground
+        toes = toes.mean((0, 1)) + 1e-3*np.array([math.sin(self.yaw), math.cos(self.yaw)])
+        go = self.ground(0, -1)
+        return math.degrees(np.angle(np.exp(1j*(math.atan2(go[0], go[1]) - math.atan2(toes[0], toes[1])))))
+
+    def turn(self):
+        third = len(self.j)//3
+        (ax, az), (bx, bz) = self.ground(0, third), self.ground(-third, -1)
+        if min(math.hypot(ax, az), math.hypot(bx, bz)) < .25: return self.hip_turn[-1] - self.hip_turn[0]
+        return math.degrees(math.atan2(az*bx - ax*bz, ax*bx + az*bz))  # from the path alone
+
+    def steps(self):
+        "Swings of the ankles; one that the clip cuts off counts half."
+        speed = np.linalg.norm(np.diff(self.j[:, [7, 8]][..., [0, 2]], axis=0), axis=-1)*FPS
+        swings = [_average(s, 3) > .8*self.speed for s in speed.T]
+        return sum((np.diff(np.r_[0, s, 0]) > 0).sum() - .5*(int(s[0]) + int(s[-1])) for s in swings)
+
+    def first(self):
+        "The foot that goes farther in the first half of a step's time."
+        k = max(4, round(len(self.j)/max(self.steps(), 1)/2))
+        moved = np.linalg.norm(self.j[k, [10, 11]] - self.j[1, [10, 11]], axis=-1)
+        return "left" if moved[0] > moved[1] else "right"
+
+    def wrist(self, side): return self.j[:, 20 if side == "left" else 21]
+    def shoulder(self, side): return self.j[:, 16 if side == "left" else 17]
+    def rise(self, side): return np.ptp(self.wrist(side)[:, 1] - self.j[:, 0, 1])
+    def top(self, side):
+        k = (self.wrist(side)[:, 1] - self.j[:, 0, 1]).argmax()
+        return (self.wrist(side)[k] - self.j[k, 15])[1]
+
+    def elbow(self, side):
+        k, (s, e, w) = (self.wrist(side)[:, 1] - self.j[:, 0, 1]).argmax(), (16, 18, 20) if side == "left" else (17, 19, 21)
+        a, b, c = (np.linalg.norm(self.j[k, x] - self.j[k, y]) for x, y in ((s, e), (e, w), (s, w)))
+        return math.degrees(math.acos(np.clip((a*a + b*b - c*c)/(2*a*b), -1, 1)))
+
+    def sideways(self, side):
+        rel = self.wrist(side) - self.shoulder(side)
+        return (rel[:, 0]*math.cos(self.yaw) - rel[:, 2]*math.sin(self.yaw))*(1 if side == "left" else -1), rel[:, 1]
+
+    def waves(self, side):
+        x, up = self.sideways(side)
+        return sum(up[k] > -.3 for k in _reversals(x, .05))
+
+    def wave_rate(self, side):
+        x, up = self.sideways(side)
+        x = x[up > -.2] if (up > -.2).sum() > 20 else x
+        power = np.abs(np.fft.rfft((x - x.mean())*np.hanning(len(x)), 512))
+        return (power[5:].argmax() + 5)*FPS/512
+
+    def wave_width(self, side):
+        x, up = self.sideways(side)
+        x = x[up > -.2] if (up > -.2).sum() > 20 else x
+        return np.ptp(np.percentile(x, (10, 90)))
+
+    def bend(self): return self.bends().max()
+    def bends(self):
+        trunk = (self.j[:, 16] + self.j[:, 17] - self.j[:, 1] - self.j[:, 2])/2
+        return np.degrees(np.arctan2(trunk[:, 0]*math.sin(self.yaw) + trunk[:, 2]*math.cos(self.yaw), trunk[:, 1]))
+
+    def reach(self, side):
+        rel = self.wrist(side) - self.j[:, 0]
+        yaw = np.radians(self.hip_turn)
+        return rel[:, 0]*np.sin(yaw) + rel[:, 2]*np.cos(yaw)
+
+    def raising(self, side):
+        y = self.wrist(side)[:, 1] - self.j[:, 0, 1]
+        y = (y - y.min())/np.ptp(y)
+        k = int((y > .8).argmax())
+        low = np.flatnonzero(y[:k] < .2)
+        return (k - low[-1])/FPS if len(low) else math.nan
+
+    def hold(self, values, within):
+        "Seconds within a range of the maximum, in all."
+        return (values > values.max() - within).sum()/FPS
+
+def _average(x, n):
+    pad = np.concatenate([x[:1].repeat(n//2, 0), x, x[-1:].repeat(n//2, 0)]).cumsum(0)
+    return (pad[n - 1:] - np.concatenate([pad[:1]*0, pad[:-n]]))/n
+
+def _crossings(x, low, high) -> int:
+    "How often x rises over `high` after it was under `low`, or begins above it."
+    count, armed = 0, True
+    for v in x:
+        if armed and v > high: count, armed = count + 1, False
+        elif v < low: armed = True
+    return count
+
+def _reversals(x, size) -> list[int]:
+    "Where x has a minimum, fallen to and left again by at least `size`."
+    found, top, bottom, at, falling = [], x[0], x[0], 0, False
+    for k, v in enumerate(x):
+        if falling:
+            if v < bottom: bottom, at = v, k
+            elif v > bottom + size: found.append(at); falling, top = False, v
+        elif v > top: top = v
+        elif v < top - size: falling, bottom, at = True, v, k
+    return found
+
+# %% ../nbs/22_bandai.ipynb #18efc828
+_EDGES = {"walk slow": (0, .82), "walk medium": (.72, 1.3), "walk fast": (1.2, 9), "run slow": (0, 2.1), "run medium": (1.9, 3.), "run fast": (2.8, 20)}
+
+def _near(found, said, share=.1, most=.75): return abs(found - said) <= max(most, share*said)
+
+def _holds(key: str, m: _Second, acting, text: str) -> bool:
+    "Whether a phrase of `PHRASES` is true of a clip."
+    n, third = len(m.j), max(2, len(m.j)//3)
+    each = lambda measure, low, high: all(low <= measure(side) <= high for side in acting)
+    if key in _EDGES: return _EDGES[key][0] <= m.speed <= _EDGES[key][1]
+    if key in LEVELS: return bool(acting) and each(m.top, LEVELS[key][0] - .03, LEVELS[key][1] + .03)
+    return bool({
+        "long strides": lambda: m.path/max(m.steps(), 1) > .6, "short steps": lambda: m.path/max(m.steps(), 1) < .7,
+        "lean": lambda: np.median(m.bends()) > 14,
+        "arms wide": lambda: min(np.ptp(m.reach(s)) for s in ("left", "right")) > .45, "arms still": lambda: max(np.ptp(np.percentile(m.reach(s), (10, 90))) for s in ("left", "right")) < .2,
+        "starts": lambda: m.pace(0, 6) < .25, "stops": lambda: m.pace(n - 6, n) < .25,
+        "faster": lambda: m.pace(n - third, n) > 1.15*m.pace(0, third), "slower": lambda: m.pace(n - third, n) < .85*m.pace(0, third),
+        "straight": lambda: np.linalg.norm(m.ground(0, -1)) > .9*m.path and abs(m.turn()) < 20,
+        "left first": lambda: m.first() == "left", "right first": lambda: m.first() == "right",
+        "elbow straight": lambda: each(m.elbow, 150, 181), "elbow bent": lambda: each(m.elbow, 0, 103),
+        "raise fast": lambda: each(m.raising, 0, .45), "raise slow": lambda: each(m.raising, .45, 99),
+        "wave fast": lambda: each(m.wave_rate, 1.35, 99), "wave slow": lambda: each(m.wave_rate, 0, .95),
+        "wave wide": lambda: each(m.wave_width, .3, 9), "wave small": lambda: each(m.wave_width, 0, .2),
+        "bow deep": lambda: m.bend() > 50, "bow slight": lambda: m.bend() < 40,
+        "lowered": lambda: all(m.wrist(s)[-1, 1] < m.wrist(s)[:, 1].min() + .35*np.ptp(m.wrist(s)[:, 1]) for s in acting)}[key]())
+
+_BY_PHRASE = {phrase: key for key, phrases in PHRASES.items() for phrase in phrases}
+_PHRASE = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _BY_PHRASE), key=len, reverse=True)) + r")\b")
+_VALUE = {**{w: i for i, w in enumerate(NUMBERS)}, **{w: i for i, w in TENS.items()}, "once": 1, "twice": 2}
+_COUNT = re.compile(rf"\b({'|'.join(_VALUE)}) (seconds?|steps|meters|degrees|times)\b|\b(once|twice)\b")
+
+# %% ../nbs/22_bandai.ipynb #e7114ee7
+def check_caption(
+    text: str,  # a caption that this module wrote
+    joints: np.ndarray,  # (T, 22, 3) the motion it is about
+    second: "_Second | None" = None,  # measurements of these joints, to be shared by several captions
+) -> list[tuple[str, bool]]:  # every statement about the motion, and whether it holds
+    "Test every measured statement of a caption on the joints."
+    m = second or _Second(joints)
+    hand = re.search(r"\b(left|right) (?:hand|arm)\b|\b(both|their) (?:hands|arms)\b", text)
+    gesture = hand and not re.search(r"stretching|walk|runs?\b|running|jog|dash|sprint", text)
+    acting = () if not gesture else ("left", "right") if hand[2] else (hand[1],)
+    out = [(f"acts with {' and '.join(acting)}", _acts_with(m, acting))] if gesture else []
+    out += [(p, _holds(_BY_PHRASE[p], m, acting, text)) for p in _PHRASE.findall(text.replace("going down low", "going down"))]
+    out += [(f[0], _count_holds(f, m, acting, text)) for f in _COUNT.finditer(text)]
+    return out + _way_holds(m, text)
+
+def _acts_with(m, acting) -> bool:
+    rises = {side: m.rise(side) for side in ("left", "right")}
+    if len(acting) == 2: return min(rises.values()) > .15
+    return rises[acting[0]] > 1.6*rises["right" if acting[0] == "left" else "left"]
+
+def _way_holds(m, text) -> list[tuple[str, bool]]:
+    "Statements about direction, turns, feet and the body as a whole."
+    out, about = [], lambda pattern: re.search(pattern, text)
+    if f := about(r"(?:turns(?: to the)?|(sharp|wide)?) ?(left|right)(?: turn)?\b(?! (?:hand|arm|foot))") if about(r"\bturns? |\bturns\b|\bturn\b") and not about("without turning") else None:
+        turn, share = m.turn(), np.abs(m.hip_turn - m.hip_turn[0])/max(abs(m.hip_turn[-1] - m.hip_turn[0]), 1e-6)
+        out.append((f[0], turn*(1 if f[2] == "left" else -1) > 45))
+        if f[1]: out.append((f"{f[1]} turn", ((share > .85).argmax() - (share > .15).argmax())/FPS < 1.5 if f[1] == "sharp" else ((share > .95).argmax() - (share > .05).argmax())/FPS > 1.6))
+    elif not about("bow|bend|arm forward") and about(r"walk|run|jog|dash|sprint"):
+        side = about(r"\bto the (left|right)\b")
+        bearing = m.bearing()
+        if about(r"backward"): out.append(("backward", abs(bearing) > 95))
+        elif about(r"forward|ahead|to the front") and not about(r"\bto the front\b.*trunk|trunk.*to the front"): out.append(("forward", abs(bearing) < 80))
+        if side: out.append((f"to the {side[1]}", bearing*(1 if side[1] == "left" else -1) > 0))
+    if about("turning along the way"): out.append(("turning along the way", np.ptp(m.hip_turn) > 45))
+    if f := about(r"spinning around to the (left|right)"): out.append((f[0], (m.hip_turn[-1] - m.hip_turn[0])*(1 if f[1] == "left" else -1) > 250))
+    if f := about(r"bending (?:forward|the upper)"): out.append((f[0], m.bend() > 33))
+    if f := about(r"crouching down|going down low"): out.append((f[0], np.ptp(m.j[:, 0, 1]) > .2))
+    return out
+
+def _count_holds(f, m, acting, text) -> bool:
+    "Whether a number in a caption is right."
+    said, unit = _VALUE[f[1] or f[3]], f[2] or "times"
+    before = text[:f.start()]
+    if unit == "meters": return _near(m.path, said)
+    if unit == "steps": return _near(m.steps(), said, most=1.01)
+    if unit.startswith("second"):
+        if re.search(r"holding it for \w+ $|staying down for \w+ $", before): return _near(m.hold(m.bends(), 9), said, .3, .8)
+        if acting and re.search(r"for \w+ $", before) and not re.search("wav|goodbye|farewell|bye", text) and not re.search("|".join(w for v in _ACTIONS.values() for w in v), text):
+            return all(_near(m.hold(m.wrist(s)[:, 1], .14), said, .3, .75) for s in acting)
+        return _near(m.seconds, said, most=.51)
+    if unit == "degrees": return _near(m.bend() if "bow" in text else abs(m.turn()), said, most=20)
+    if "bow" in text: return len(_reversals(-m.bends(), 10)) == said
+    if "spinning" in before.rpartition(",")[2]: return _near(abs(m.hip_turn[-1] - m.hip_turn[0])/360, said, most=.35)
+    if "foot" in before.rpartition(",")[2]: return _crossings(m.j[:, 7 if "left foot" in before else 8, 1], .3, .45) == said
+    if "arm forward" in before.rpartition(",")[2]:
+        side = "left" if "left" in before.rpartition(",")[2] else "right"
+        return abs(_crossings(np.linalg.norm(m.wrist(side) - m.shoulder(side), axis=1), .3, .36) - said) <= 1
+    return all(m.waves(side) == said for side in acting)

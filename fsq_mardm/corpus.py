@@ -18,7 +18,7 @@ from typing import Iterable
 import numpy as np
 import torch
 
-from .config import ConfigError, DataError, atomic_dir, atomic_file, fingerprint, numpy_rng, read_json, write_json
+from .config import ConfigError, DataError, atomic_dir, fingerprint, numpy_rng, read_json, write_json
 from .features import features_to_joints, group_std
 from .skeleton import SKELETONS, Skeleton
 
@@ -36,10 +36,13 @@ class Caption:
 
 def format_caption(caption: Caption) -> str:
     "A caption as one line of `texts/ID.txt`; `DataError` when it holds what the format cannot carry."
-    if not caption.text.strip() or re.search(r"[#\r\n]", caption.text): raise DataError(f"caption {caption.text!r}: expected one non-empty line without '#'")
+    if not caption.text.strip() or re.search(r"[#\r\n]", caption.text):
+        raise DataError(f"caption {caption.text!r}: expected one non-empty line without '#'")
     for token in caption.tokens:
-        if not _TOKEN.fullmatch(token): raise DataError(f"caption {caption.text!r}: token {token!r}, expected 'word/POS' without spaces or '#'")
-    if not (0 <= caption.start < math.inf and 0 <= caption.end < math.inf): raise DataError(f"caption {caption.text!r}: times {caption.start}, {caption.end}, expected seconds >= 0")
+        if not _TOKEN.fullmatch(token):
+            raise DataError(f"caption {caption.text!r}: token {token!r}, expected 'word/POS' without spaces or '#'")
+    if not (0 <= caption.start < math.inf and 0 <= caption.end < math.inf):
+        raise DataError(f"caption {caption.text!r}: times {caption.start}, {caption.end}, expected seconds >= 0")
     return f"{caption.text.strip()}#{' '.join(caption.tokens)}#{float(caption.start)}#{float(caption.end)}"
 
 _TOKEN = re.compile(r"[^\s#]+/[^\s#/]+")
@@ -86,24 +89,30 @@ def read_array(
     if len(found) != len(shape) or any(w is not None and f != w for f, w in zip(found, shape)):
         raise DataError(f"{path}: shape {_shape(found)}, expected {_shape(shape)}")
     size = dtype.itemsize * math.prod(found)
-    if len(data) - start != size: raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
+    if len(data) - start != size:
+        raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
     values = np.frombuffer(data, dtype, offset=start).reshape(found, order=order)
-    with np.errstate(over="ignore"): return np.ascontiguousarray(values, np.float32)
+    with np.errstate(over="ignore"): return np.array(values, np.float32, order="C")
 
 def _shape(shape) -> str: return " x ".join("T" if s is None else str(s) for s in shape) or "()"
 
 # %% ../nbs/20_corpus.ipynb #85833381
 def _npy_header(data: bytes, path) -> tuple:
     "dtype, shape, order and start of the numbers of a .npy file in memory."
-    if data[:6] != b"\x93NUMPY" or len(data) < 12 or data[6] not in (1, 2, 3): raise DataError(f"{path}: not a .npy file; expected one that numpy.save wrote")
+    if data[:6] != b"\x93NUMPY" or len(data) < 12 or data[6] not in (1, 2, 3):
+        raise DataError(f"{path}: not a .npy file; expected one that numpy.save wrote")
     width = 2 if data[6] == 1 else 4
     start = 8 + width + int.from_bytes(data[8:8 + width], "little")
     try: header = ast.literal_eval(data[8 + width:min(start, 4096)].decode("latin1").strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError): raise DataError(f"{path}: damaged .npy header; expected a dict of descr, fortran_order and shape") from None
-    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}: raise DataError(f"{path}: damaged .npy header; expected a dict of descr, fortran_order and shape")
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        raise DataError(f"{path}: damaged .npy header; expected a dict of descr, fortran_order and shape") from None
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise DataError(f"{path}: damaged .npy header; expected a dict of descr, fortran_order and shape")
     descr, shape = header["descr"], header["shape"]
-    if not isinstance(descr, str) or not re.fullmatch(r"[<>=|]?(f[248]|[iu][1248])", descr): raise DataError(f"{path}: holds {str(descr)[:40]!r}, expected plain numbers such as '<f4'")
-    if not isinstance(shape, tuple) or not all(type(s) is int and s >= 0 for s in shape): raise DataError(f"{path}: damaged .npy header; shape {str(shape)[:40]}")
+    if not isinstance(descr, str) or not re.fullmatch(r"[<>=|]?(f[248]|[iu][1248])", descr):
+        raise DataError(f"{path}: holds {str(descr)[:40]!r}, expected plain numbers such as '<f4'")
+    if not isinstance(shape, tuple) or not all(type(s) is int and s >= 0 for s in shape):
+        raise DataError(f"{path}: damaged .npy header; shape {str(shape)[:40]}")
     return np.dtype(descr), shape, "F" if header["fortran_order"] else "C", start
 
 # %% ../nbs/20_corpus.ipynb #c12925d2
@@ -136,7 +145,8 @@ def split_ids(
 ) -> dict[str, list[str]]:  # split -> ids, in the order of ids
     "A stratified split in which mirrored twins ('M' + id) stay together."
     ids, fractions = list(ids), fractions or dict(train=0.8, val=0.05, test=0.15)
-    if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0: raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
+    if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
+        raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
     if len(set(ids)) < len(ids): raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
     labels = strata if isinstance(strata, dict) else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
     known, groups = set(ids), {}
@@ -213,8 +223,9 @@ def write_corpus(
         np.save(folder/"Mean.npy", moments.mean)
         np.save(folder/"Std.npy", average_groups(moments.std))
         if factors: write_json(folder/"factors.json", factors)
-        info = dict(extra or {}, name=name, skeleton=skeleton.name, fps=float(skeleton.fps), joints=list(skeleton.joint_names), licence=licence, source=source, format=1,
-                    statistics="train", counts=dict(counts, **{s: len(ids) for s, ids in splits.items()}))
+        counts.update({s: len(ids) for s, ids in splits.items()})
+        info = dict(extra or {}, name=name, skeleton=skeleton.name, fps=float(skeleton.fps), joints=list(skeleton.joint_names),
+                    licence=licence, source=source, format=1, statistics="train", counts=counts)
         write_json(folder/"corpus.json", dict(info, min_frames=min_frames) if min_frames is not None else info)
     return Path(root)
 
@@ -227,26 +238,29 @@ def _skeleton(skeleton) -> Skeleton:
 
 def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
     "id -> split; `DataError` for a missing split, a clip in two, or twins apart."
-    missing = [s for s in ("train", "val", "test") if s not in splits]
-    if missing: raise DataError(f"splits: {', '.join(splits)}, expected also {', '.join(missing)}")
+    if set(splits) != {"train", "val", "test"}: raise DataError(f"splits: {', '.join(splits)}, expected train, val, test")
     where = {}
     for split in ("train", "val", "test"):
         for i in splits[split]:
-            if check_id(i, split) in where: raise DataError(f"split {split}: {i!r} stands in {where[i]} already, expected each clip in one split once")
+            if check_id(i, split) in where:
+                raise DataError(f"split {split}: {i!r} stands in {where[i]} already, expected each clip in one split once")
             where[i] = split
     for i, split in where.items():
-        if where[twin_base(i, where)] != split: raise DataError(f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split")
+        if where[twin_base(i, where)] != split:
+            raise DataError(f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split")
     return where
 
 def _write_clip(folder: Path, clip: Clip, skeleton):
     "Check one clip and write its three files."
     features, joints = np.asarray(clip.features, np.float32), np.asarray(clip.joints, np.float32)
     where = f"clip {check_id(clip.id)}"
-    if features.ndim != 2 or features.shape[1] != skeleton.full_dim or len(features) < 1: raise DataError(f"{where}: features {_shape(features.shape)}, expected T x {skeleton.full_dim}")
+    if features.ndim != 2 or features.shape[1] != skeleton.full_dim or len(features) < 1:
+        raise DataError(f"{where}: features {_shape(features.shape)}, expected T x {skeleton.full_dim}")
     expected = (len(features), len(skeleton.joint_names), 3)
     if joints.shape != expected: raise DataError(f"{where}: joints {_shape(joints.shape)}, expected {_shape(expected)}")
     for what, values in (("features", features), ("joints", joints)):
-        if not np.isfinite(values).all(): raise DataError(f"{where}: {what} hold NaN or infinity in frame {int(np.argwhere(~np.isfinite(values))[0][0])}, expected numbers")
+        if not np.isfinite(values).all():
+            raise DataError(f"{where}: {what} hold NaN or infinity in frame {int(np.argwhere(~np.isfinite(values))[0][0])}, expected numbers")
     if not clip.captions: raise DataError(f"{where}: no caption, expected at least one")
     np.save(folder/"new_joint_vecs"/f"{clip.id}.npy", features)
     np.save(folder/"new_joints"/f"{clip.id}.npy", joints)
@@ -263,7 +277,8 @@ def _signature(root: Path) -> str:
     entries = []
     for sub in (".", "new_joint_vecs", "texts"):
         try: listing = list(os.scandir(root/sub))
-        except OSError as e: raise DataError(f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout") from None
+        except OSError as e:
+            raise DataError(f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout") from None
         suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
         for e in listing:
             if e.name.endswith(suffixes) and not e.name.startswith("."):
@@ -271,7 +286,7 @@ def _signature(root: Path) -> str:
                 entries.append(f"{sub}/{e.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
     return hashlib.sha256("\n".join([str(_CACHE_FORMAT), *sorted(entries)]).encode()).hexdigest()
 
-_CACHE_FORMAT = 2  # raise when the files of the cache change their meaning
+_CACHE_FORMAT = 4  # raise when the files of the cache change their meaning
 
 # %% ../nbs/20_corpus.ipynb #0bcd822e
 PUBLISHED = {"t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, statistics="all"),
@@ -279,16 +294,23 @@ PUBLISHED = {"t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, st
 
 def _corpus_info(root: Path, name: str | None) -> dict:
     "The description of a corpus: `corpus.json`, or that of a published corpus, by name or by the width of its features."
-    if (root/"corpus.json").exists():
-        info = read_json(root/"corpus.json")
-        for key in ("name", "skeleton"):
-            if not isinstance(info.get(key), str): raise DataError(f"{root/'corpus.json'}: {key} is {info.get(key)!r}, expected text")
-        if info["skeleton"] not in SKELETONS: raise DataError(f"{root/'corpus.json'}: skeleton {info['skeleton']!r}, expected one of {', '.join(SKELETONS)}")
-        if name is not None and info["name"] != name: raise DataError(f"{root/'corpus.json'}: corpus {info['name']!r}, expected {name!r}")
-    else: info = dict(PUBLISHED[name or _guess_published(root)]) if name is None or name in PUBLISHED else None
-    if info is None: raise DataError(f"{root}: no corpus.json, and {name!r} is no published corpus; expected one of {', '.join(PUBLISHED)}")
-    info = {**{k: v for k, v in PUBLISHED[info["skeleton"]].items() if k in ("fps", "min_frames")}, **info}
-    if not isinstance(info["min_frames"], int) or info["min_frames"] < 4: raise DataError(f"{root/'corpus.json'}: min_frames {info['min_frames']!r}, expected a whole number of at least 4")
+    file = root/"corpus.json"
+    if file.exists(): info = _check_info(read_json(file), file)
+    elif name is None or name in PUBLISHED: info = dict(PUBLISHED[name or _guess_published(root)])
+    else: raise DataError(f"{root}: no corpus.json, and {name!r} is no published corpus; expected one of {', '.join(PUBLISHED)}")
+    if name is not None and info["name"] != name: raise DataError(f"{file}: corpus {info['name']!r}, expected {name!r}")
+    return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
+
+def _check_info(info, file) -> dict:
+    "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
+    if not isinstance(info, dict): raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
+    number = lambda v: type(v) in (int, float) and 0 < v < math.inf
+    expected = dict(name=(lambda v: isinstance(v, str), "text"), skeleton=(lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
+                    fps=(number, "frames a second"), tag_fps=(number, "frames a second"),
+                    min_frames=(lambda v: type(v) is int and v >= 4, "a whole number of at least 4"))
+    for key, (good, what) in expected.items():
+        if (key in info or key in ("name", "skeleton")) and not good(info.get(key)):
+            raise DataError(f"{file}: {key} is {str(info.get(key))[:40]!r}, expected {what}")
     return info
 
 def _guess_published(root: Path) -> str:
@@ -318,13 +340,15 @@ def _read_statistics(root: Path, skeleton) -> tuple[np.ndarray, np.ndarray]:
     for file in ("Mean.npy", "Std.npy"):
         values = read_array(root/file, (None,))
         if len(values) not in (skeleton.full_dim, skeleton.essential_dim):
-            raise DataError(f"{root/file}: {len(values)} numbers, expected {skeleton.full_dim} (full) or {skeleton.essential_dim} (essential)")
-        if not np.isfinite(values).all() or (file == "Std.npy" and (values <= 0).any()): raise DataError(f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers")
+            expected = f"{skeleton.full_dim} (full) or {skeleton.essential_dim} (essential)"
+            raise DataError(f"{root/file}: {len(values)} numbers, expected {expected}")
+        if not np.isfinite(values).all() or (file == "Std.npy" and (values <= 0).any()):
+            raise DataError(f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers")
         both.append(values)
     if len(both[0]) != len(both[1]): raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
     return tuple(both)
 
-# %% ../nbs/20_corpus.ipynb #001c71d5
+# %% ../nbs/20_corpus.ipynb #4596377f
 @dataclass
 class _Packed:
     "An opened cache."
@@ -336,11 +360,14 @@ class _Packed:
 def _open_packed(folder: Path) -> _Packed | None:
     "The cache in `folder`, or None when there is none or it is damaged."
     try:
-        index = json.loads((folder/"index.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder/f"{name}.npy", mmap_mode="r" if name != "moments" else None, allow_pickle=False) for name in ("essential", "rest", "moments")}
+        digest, text = (folder/"index.json").read_text(encoding="utf-8").split("\n", 1)
+        if digest != hashlib.sha256(text.encode()).hexdigest(): return None
+        index = json.loads(text)
+        load = lambda name, mode: np.load(folder/f"{name}.npy", mmap_mode=mode, allow_pickle=False)
+        arrays = dict(essential=load("essential", "r"), rest=load("rest", "r"), moments=load("moments", None))
         if any(list(a.shape) != index["shapes"][name] for name, a in arrays.items()): return None
         return _Packed(index, **arrays)
-    except (OSError, ValueError, KeyError, EOFError): return None
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError): return None
 
 # %% ../nbs/20_corpus.ipynb #fc542709
 class _NotFinite(DataError): "A feature file with NaN or infinity."
@@ -352,7 +379,8 @@ def _read_clip(root: Path, i: str, width: int) -> tuple[np.ndarray, list[list]]:
     path = root/"new_joint_vecs"/f"{i}.npy"
     features = read_array(path, (None, width))
     if len(features) == 0: raise DataError(f"{path}: 0 frames, expected at least 1")
-    if not np.isfinite(features).all(): raise _NotFinite(f"{path}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
+    if not np.isfinite(features).all():
+        raise _NotFinite(f"{path}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
     return features, [[c.text, " ".join(c.tokens), c.start, c.end] for c in read_captions(root/"texts"/f"{i}.txt")]
 
 def _pack(root: Path, folder: Path, info: dict, skip: str | None):
@@ -362,8 +390,11 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None):
     splits = {s: read_split(root/f"{s}.txt") for s in ("train", "val", "test")}
     _read_statistics(root, skeleton)
     factors = read_json(root/"factors.json") if (root/"factors.json").exists() else {}
+    if not isinstance(factors, dict) or not all(isinstance(v, dict) for v in factors.values()):
+        raise DataError(f"{root/'factors.json'}: expected an object of clips, each an object of numbers")
     index = dict(info=info, splits=splits, skipped={}, ids=[], lengths=[], captions=[], factors=factors)
-    digest, moments = hashlib.sha256(json.dumps([info["skeleton"], splits], sort_keys=True).encode()), _Moments(width)
+    rules = {k: info.get(k) for k in ("skeleton", "fps", "tag_fps", "min_frames")}
+    digest, moments = hashlib.sha256(json.dumps([rules, splits, factors], sort_keys=True).encode()), _Moments(width)
     with _ArrayWriter(folder/"essential.npy", essential) as first, _ArrayWriter(folder/"rest.npy", width - essential) as rest:
         for i in dict.fromkeys(sum(splits.values(), [])):
             try: features, captions = _read_clip(root, i, width)
@@ -376,8 +407,10 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None):
     if not index["ids"]: raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
     for file in ("Mean.npy", "Std.npy"): digest.update((root/file).read_bytes())
     np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
-    index.update(fingerprint=digest.hexdigest()[:12], shapes=dict(essential=[moments.n, essential], rest=[moments.n, width - essential], moments=[2, width]))
-    (folder/"index.json").write_text(json.dumps(index), encoding="utf-8")
+    shapes = dict(essential=[moments.n, essential], rest=[moments.n, width - essential], moments=[2, width])
+    index.update(fingerprint=digest.hexdigest()[:12], shapes=shapes)
+    text = json.dumps(index)
+    (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
 
 # %% ../nbs/20_corpus.ipynb #bfd61bfa
 class _ArrayWriter:
@@ -451,13 +484,16 @@ class Corpus:
 
     def split(self, name: str, rules: bool = True) -> "Split":  # rules=False: every clip whole, of any length, for the autoencoder
         "The entries of `train`, `val` or `test`."
-        if name not in self._packed.index["splits"]: raise ConfigError(f"split: {name!r}, expected one of {', '.join(self._packed.index['splits'])}")
+        if name not in self._packed.index["splits"]:
+            raise ConfigError(f"split: {name!r}, expected one of {', '.join(self._packed.index['splits'])}")
         return Split(self, name, rules)
 
     def __len__(self): return len(self.ids)
-    def __repr__(self): return f"Corpus({self.name}, {len(self.ids)} clips, {self._offsets[-1] / self.fps / 60:.1f} minutes, {self.skeleton.name}, {self.fingerprint})"
+    def __repr__(self):
+        minutes = self._offsets[-1] / self.fps / 60
+        return f"Corpus({self.name}, {len(self.ids)} clips, {minutes:.1f} minutes, {self.skeleton.name}, {self.fingerprint})"
 
-# %% ../nbs/20_corpus.ipynb #2db48bc0
+# %% ../nbs/20_corpus.ipynb #04f8d943
 @dataclass(frozen=True)
 class _Entry:
     id: str
@@ -466,7 +502,10 @@ class _Entry:
     frames: int
     captions: tuple  # plain lists (text, tokens, start, end)
 
-def _clip_entries(clip: str, offset: int, frames: int, captions: list, fps: float, limits: tuple[int, int]) -> tuple[list[_Entry], list[tuple[str, str]]]:
+def _clip_entries(
+    clip: str, offset: int, frames: int, captions: list, fps: float,
+    limits: tuple[int, int],  # fewest frames, and one more than most
+) -> tuple[list[_Entry], list[tuple[str, str]]]:
     "The entries of one clip under the text-to-motion rules, and (id, reason) of what is left out."
     low, high = limits
     parts, whole = {}, tuple(c for c in captions if c[2] == 0 and c[3] == 0)
@@ -489,20 +528,24 @@ class Split:
     "The entries of one split. Entry i is a clip, or the part of one that a timed caption speaks of."
     def __init__(self, corpus: Corpus, name: str, rules: bool = True):
         self.corpus, self.name, self.rules, self.skeleton, self.fps = corpus, name, rules, corpus.skeleton, corpus.fps
-        index, self._entries, self.dropped = corpus._packed.index, [], {i: why for i, why in corpus.skipped.items() if i in set(corpus._packed.index["splits"][name])}
+        self._entries, self.dropped, index = [], {}, corpus._packed.index
+        tag_fps, limits = float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH)
         for clip in index["splits"][name]:
-            if clip not in corpus._position: continue
+            if clip in corpus.skipped:
+                self.dropped[clip] = corpus.skipped[clip]
+                continue
             n = corpus._position[clip]
-            offset, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), index["captions"][n]
-            if not rules: self._entries.append(_Entry(clip, clip, offset, frames, tuple(captions))); continue
-            entries, left_out = _clip_entries(clip, offset, frames, captions, float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH))
+            at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), index["captions"][n]
+            entries, left_out = [_Entry(clip, clip, at, frames, tuple(captions))], ()
+            if rules: entries, left_out = _clip_entries(clip, at, frames, captions, tag_fps, limits)
             self._entries += entries
             self.dropped.update(left_out)
         self.ids, self.clip_ids = [e.id for e in self._entries], [e.clip for e in self._entries]
         self.lengths = np.array([e.frames for e in self._entries], np.int64)
 
     def __len__(self): return len(self._entries)
-    def __repr__(self): return f"Split({self.corpus.name}/{self.name}, {len(self)} entries, {int(self.lengths.sum())} frames, {len(self.dropped)} left out)"
+    def __repr__(self):
+        return f"Split({self.corpus.name}/{self.name}, {len(self)} entries, {int(self.lengths.sum())} frames, {len(self.dropped)} left out)"
 
     @cached_property
     def captions(self) -> list[list[Caption]]:
@@ -530,15 +573,16 @@ class Split:
     def pack(self, device="cpu", kind: str = "essential") -> "PackedSplit":
         "All frames of the split, normalised, as one tensor on `device`."
         if kind not in ("essential", "full"): raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
-        mean, std = (self.corpus.essential_mean, self.corpus.essential_std) if kind == "essential" else (self.corpus.mean, self.corpus.std)
+        c, read = self.corpus, self.essential if kind == "essential" else self.full
+        mean, std = (c.essential_mean, c.essential_std) if kind == "essential" else (c.mean, c.std)
         offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         frames = np.empty((offsets[-1], len(mean)), np.float32)
-        for i, (a, b) in enumerate(zip(offsets, offsets[1:])): frames[a:b] = self.essential(i) if kind == "essential" else self.full(i)
+        for i, (a, b) in enumerate(zip(offsets, offsets[1:])): frames[a:b] = read(i)
         frames -= mean
         frames /= std
-        return PackedSplit(torch.from_numpy(frames).to(device), torch.from_numpy(offsets).to(device), torch.from_numpy(mean).to(device), torch.from_numpy(std).to(device))
+        return PackedSplit(*(torch.from_numpy(x).to(device) for x in (frames, offsets, mean.copy(), std.copy())))
 
-# %% ../nbs/20_corpus.ipynb #0be3ed42
+# %% ../nbs/20_corpus.ipynb #ff1362c9
 @dataclass
 class PackedSplit:
     "All frames of a split, one entry after another."
@@ -551,7 +595,8 @@ class PackedSplit:
     def lengths(self) -> torch.Tensor: return self.offsets[1:] - self.offsets[:-1]
     def __len__(self): return len(self.offsets) - 1
     def denormalise(self, x: torch.Tensor) -> torch.Tensor: return x * self.std + self.mean
-    def to(self, device) -> "PackedSplit": return PackedSplit(*(t if t is None else t.to(device) for t in (self.frames, self.offsets, self.mean, self.std)))
+    def to(self, device) -> "PackedSplit":
+        return PackedSplit(*(t if t is None else t.to(device) for t in (self.frames, self.offsets, self.mean, self.std)))
 
 @dataclass
 class MotionBatch:
@@ -621,8 +666,8 @@ def epoch_plan(
     rng = numpy_rng(seed, "order", epoch)
     if shuffle: rows = rows[rng.permutation(len(rows))]
     if bucket > 1:
-        size = bucket * batch_size
-        rows = np.concatenate([r[np.argsort(r[:, 3], kind="stable")] for r in (rows[a:a + size] for a in range(0, len(rows), size))] or [rows])
+        group = np.arange(len(rows)) // (bucket * batch_size)
+        rows = rows[np.lexsort([rows[:, 3], group])]
     batches = [rows[a:a + batch_size] for a in range(0, len(rows), batch_size)]
     if drop_last: batches = [b for b in batches if len(b) == batch_size]
     return [batches[i] for i in rng.permutation(len(batches))] if bucket > 1 and shuffle else batches
@@ -681,12 +726,15 @@ def _check_clip(report: Report, root: Path, i: str, skeleton, tolerance: float) 
     if features is not None and not np.isfinite(features).all():
         report.add("nan", vec, f"{vec}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
         features = None
+    if not (root/"new_joints").is_dir(): return features
     joints = _attempt(report, "shape", joint, lambda: read_array(root/joint, (None, len(skeleton.joint_names), 3)))
     if features is None or joints is None: return features
-    if len(joints) != len(features): report.add("shape", joint, f"{joint}: {len(joints)} frames, expected {len(features)} as in the features")
+    if len(joints) != len(features):
+        report.add("shape", joint, f"{joint}: {len(joints)} frames, expected {len(features)} as in the features")
     elif len(features):
         error = float(np.abs(features_to_joints(torch.from_numpy(features), len(skeleton.joint_names)).numpy() - joints).max())
-        if not error <= tolerance: report.add("joints", joint, f"{joint}: {error:.3g} away from the joints its features recover to, expected at most {tolerance:g}")
+        if not error <= tolerance:
+            report.add("joints", joint, f"{joint}: {error:.3g} away from the joints its features recover to, expected at most {tolerance:g}")
     return features
 
 # %% ../nbs/20_corpus.ipynb #2072d441
@@ -712,6 +760,7 @@ def check_corpus(
         if info.get("statistics") != "train" or i in train: moments.add(features)
     _check_statistics(report, root, skeleton, moments)
     extra = sorted({p.stem for p in (root/"new_joint_vecs").glob("*.npy")} - set(listed))
+    if not (root/"new_joints").is_dir(): report.notes.append("new_joints is absent, so features were not held against joints")
     if extra: report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
     return report
 
@@ -724,7 +773,8 @@ def _check_split_files(report: Report, splits: dict):
             else: where[i] = s
         if not ids: report.notes.append(f"{s}.txt is empty")
     for i, s in where.items():
-        if where[twin_base(i, where)] != s: report.add("split", f"{s}.txt", f"{s}.txt: {i!r} is the mirrored twin of a clip in {where[i[1:]]}.txt")
+        if where[twin_base(i, where)] != s:
+            report.add("split", f"{s}.txt", f"{s}.txt: {i!r} is the mirrored twin of a clip in {where[i[1:]]}.txt")
 
 def _check_statistics(report: Report, root: Path, skeleton, moments: _Moments):
     "Whether Mean.npy and Std.npy are those of the data."
@@ -734,5 +784,9 @@ def _check_statistics(report: Report, root: Path, skeleton, moments: _Moments):
     n = len(mean)
     want = average_groups(moments.std)[:n]
     off, ratio = np.abs(mean - moments.mean[:n]) / want, average_groups(std) / want
-    if off.max() > 0.05: report.add("statistics", "Mean.npy", f"Mean.npy: entry {off.argmax()} is {off.max():.2f} deviations from the mean of the clips, expected at most 0.05")
-    if np.abs(np.log(ratio)).max() > 0.05: report.add("statistics", "Std.npy", f"Std.npy: entry {np.abs(np.log(ratio)).argmax()} is {ratio[np.abs(np.log(ratio)).argmax()]:.3g} times the deviation of the clips, expected 0.95 to 1.05")
+    worst, odd = int(off.argmax()), int(np.abs(np.log(ratio)).argmax())
+    if off[worst] > 0.05:
+        found = f"entry {worst} is {off[worst]:.2f} deviations from the mean of the clips"
+        report.add("statistics", "Mean.npy", f"Mean.npy: {found}, expected at most 0.05")
+    if abs(np.log(ratio[odd])) > 0.05:
+        report.add("statistics", "Std.npy", f"Std.npy: entry {odd} is {ratio[odd]:.3g} times the deviation of the clips, expected 0.95 to 1.05")

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['MAX_FRAMES', 'DEGRADATIONS', 'EXPECTED', 'Reference', 'make_reference', 'measure_physics', 'check_motions', 'seen_by',
-           'score', 'physics_scores', 'summary', 'flat_metrics', 'evaluate_real', 'evaluate_round_trip', 'reconstruct',
-           'evaluate_reconstruction', 'generate_embeddings', 'evaluate_generation', 'add_noise', 'drop_frames',
-           'warp_time', 'swap_captions', 'repeat_clip', 'over_smooth', 'degradation_study', 'degradation_verdicts']
+           'score', 'physics_scores', 'summary', 'flat_metrics', 'fid_floor', 'evaluate_real', 'evaluate_round_trip',
+           'reconstruct', 'evaluate_reconstruction', 'generate_embeddings', 'evaluate_generation', 'add_noise',
+           'drop_frames', 'warp_time', 'swap_captions', 'repeat_clip', 'over_smooth', 'degradation_study',
+           'degradation_verdicts']
 
-# %% ../nbs/54_evaluate.ipynb #a02ccecc
-from dataclasses import dataclass, field
+# %% ../nbs/54_evaluate.ipynb #e9b35399
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -61,7 +62,8 @@ def make_reference(
     for i, c in enumerate(captions):
         if not c: raise DataError(f"entry {i}: found no caption, expected at least one")
     lengths = np.minimum(np.asarray(split.lengths) // 4 * 4, max_frames)
-    if lengths.min() < 4: raise DataError(f"entry {int(lengths.argmin())}: found {int(split.lengths[lengths.argmin()])} frames, expected at least one token (4)")
+    if lengths.min() < 4:
+        raise DataError(f"entry {int(lengths.argmin())}: found {int(split.lengths[lengths.argmin()])} frames, expected at least one token (4)")
     motions = [np.asarray(split.essential(i))[:n] for i, n in enumerate(lengths)]
     seen = [np.asarray(split.full(i))[:n] for i, n in enumerate(lengths)] if evaluator.width == skeleton.full_dim else motions
     embedding, flat = evaluator.embed_motion(seen), [c for cs in captions for c in cs]
@@ -85,7 +87,8 @@ def check_motions(
     motions = [np.asarray(m.detach().cpu() if isinstance(m, torch.Tensor) else m, np.float32) for m in motions]
     if len(motions) != len(lengths): raise DataError(f"sampler: found {len(motions)} motions, expected {len(lengths)}")
     for m, n, i in zip(motions, lengths, names):
-        if m.ndim != 2 or len(m) < n or m.shape[1] != width: raise DataError(f"motion of entry {i}: found shape {m.shape}, expected ({n}, {width})")
+        if m.ndim != 2 or len(m) < n or m.shape[1] != width:
+            raise DataError(f"motion of entry {i}: found shape {m.shape}, expected ({n}, {width})")
         if not np.isfinite(m[:n]).all(): raise DataError(f"motion of entry {i}: found NaN or infinity, expected finite features")
     return [m[:n] for m, n in zip(motions, lengths)]
 
@@ -141,7 +144,16 @@ def flat_metrics(
     "Mean (and half interval) of every metric as one flat dictionary, for the columns of a table."
     return {**result["mean"], **({f"{k}_ci": v for k, v in result["interval"].items()} if interval else {})}
 
-# %% ../nbs/54_evaluate.ipynb #1c216765
+# %% ../nbs/54_evaluate.ipynb #87ba387b
+def fid_floor(
+    reference: Reference,  # the real side
+    seed: int = 0,  # base seed
+    draws: int = 20,  # random halvings
+) -> float:
+    "Mean FID of two random halves of real motion: differences below it say nothing."
+    orders = [numpy_rng(seed, "halves", r).permutation(len(reference)) for r in range(draws)]
+    return float(np.mean([frechet_distance(*(reference.embedding[torch.as_tensor(h)] for h in np.array_split(o, 2))) for o in orders]))
+
 def evaluate_real(
     reference: Reference,  # the real side
     repeats: int = 20,  # captions, pools, pairs and halves are drawn anew in each
@@ -211,7 +223,8 @@ def evaluate_reconstruction(
     reference = split if isinstance(split, Reference) else make_reference(split, evaluator, contrast)
     split = reference.split
     if isinstance(ae, torch.nn.Module):
-        made = reconstruct(ae, reference.motions, split.corpus.essential_mean if mean is None else mean, split.corpus.essential_std if std is None else std, batch_size)
+        mean, std = (getattr(split.corpus, f"essential_{k}") if v is None else v for k, v in (("mean", mean), ("std", std)))
+        made = reconstruct(ae, reference.motions, mean, std, batch_size)
     else: made = ae(reference.motions)
     made = check_motions(made, reference.lengths, reference.motions[0].shape[1], range(len(reference)))
     to_joints = lambda m: torch.as_tensor(features_to_joints(np.asarray(m, np.float64), split.skeleton.n_joints)) * (1000 * split.skeleton.to_metres)
@@ -250,7 +263,7 @@ def generate_embeddings(
     for k in tqdm(range(0, len(jobs), batch_size), "generate", disable=not progress, leave=False):
         batch = jobs[k:k + batch_size]
         lengths = [j[0] for j in batch]
-        motions = sampler([texts[i][c].text for _, _, i, c, _ in batch], lengths, [derive_seed(seeds[r], "sample", i, copy) for _, r, i, _, copy in batch])
+        motions = sampler([texts[i][c] for _, _, i, c, _ in batch], lengths, [derive_seed(seeds[r], "sample", i, copy) for _, r, i, _, copy in batch])
         motions = check_motions(motions, lengths, width, [j[2] for j in batch])
         found.update(zip([(r, i, copy) for _, r, i, _, copy in batch], reference.evaluator.embed_motion(seen_by(reference, motions))))
         first = [n for n, j in enumerate(batch) if j[4] == 0]
@@ -262,7 +275,7 @@ def generate_embeddings(
     return found, contrast, physics
 
 def evaluate_generation(
-    sampler,  # sampler(captions, lengths, seeds) -> list of raw essential motions; seeds: one integer a motion
+    sampler,  # sampler(captions, lengths, seeds) -> list of raw essential motions; `Caption` objects, frames and one integer seed a motion
     split,  # corpus split, or a `Reference` of it
     evaluator=None,  # needed with a split
     repeats: int = 20,  # every repeat generates every entry anew, from another caption draw and other seeds
@@ -278,7 +291,8 @@ def evaluate_generation(
     "The generation row: mean and interval over repeats of every score, with the values of each repeat."
     if repeats < 1: raise ConfigError(f"repeats: found {repeats}, expected at least 1")
     reference = split if isinstance(split, Reference) else make_reference(split, evaluator, contrast)
-    if mm_captions and mm_pairs > mm_generations: raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
+    if mm_captions and mm_pairs > mm_generations:
+        raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
     seeds = [derive_seed(seed, "repeat", r) for r in range(repeats)]
     chosen = (min(mm_captions, len(reference)), mm_generations if mm_captions else 1)
     found, contrasted, physics = generate_embeddings(sampler, reference, seeds, chosen, batch_size, progress)
@@ -287,9 +301,12 @@ def evaluate_generation(
         caption, n = reference.draw(s), range(len(reference))
         row = score(reference, caption, torch.stack([found[r, i, 0] for i in n]), s, pool)
         row.update(physics_scores(reference, {k: np.array([physics[r, i][k] for i in n]) for k in reference.physics}))
-        if reference.contrast is not None: row["clip_score"] = clip_score(reference.contrast_text[reference.first + caption], torch.stack([contrasted[r, i] for i in n]))
+        if reference.contrast is not None:
+            row["clip_score"] = clip_score(reference.contrast_text[reference.first + caption], torch.stack([contrasted[r, i] for i in n]))
         several = [i for i in n if (r, i, 1) in found]
-        if several: row["multimodality"] = multimodality(torch.stack([torch.stack([found[r, i, c] for c in range(mm_generations)]) for i in several]), mm_pairs, numpy_rng(s, "mm pairs"))
+        if several:
+            embs = torch.stack([torch.stack([found[r, i, c] for c in range(mm_generations)]) for i in several])
+            row["multimodality"] = multimodality(embs, mm_pairs, numpy_rng(s, "mm pairs"))
         rows.append(row)
     return summary(reference, rows, kind="generation", seed=seed, pool=pool, mm=[chosen[0], mm_generations, mm_pairs] if mm_captions else None)
 
@@ -353,7 +370,7 @@ def degradation_study(
     pool: int = 32,  # motions a text is ranked against
 ) -> list:  # of dicts: degradation, level, and every metric
     "Metrics of real motion spoilt on purpose; level 0 is real motion itself."
-    std, rows = np.concatenate(reference.motions).std(0), []
+    std, rows, floor = np.concatenate(reference.motions).std(0), [], fid_floor(reference, seed)
     for name in names:
         spoil, levels = DEGRADATIONS[name]
         for level in (0, *levels):
@@ -361,7 +378,7 @@ def degradation_study(
             emb = reference.evaluator.embed_motion(seen_by(reference, made))
             seeds = [derive_seed(seed, "repeat", r) for r in range(repeats)]
             scores = [score(reference, reference.draw(s), emb, s, pool) for s in seeds]
-            rows.append({"degradation": name, "level": float(level), **{k: float(np.mean([s[k] for s in scores])) for k in scores[0]},
+            rows.append({"degradation": name, "level": float(level), "fid_floor": floor, **{k: float(np.mean([s[k] for s in scores])) for k in scores[0]},
                          **physics_scores(reference, measure_physics(made, reference.split))})
     return rows
 
@@ -376,7 +393,8 @@ def degradation_verdicts(
         if not v: continue
         change, size = v[-1] - v[0], max(abs(v[0]), abs(v[-1]), 1e-9)
         moved = 0 if abs(change) <= tolerance * size or (metric == "fid" and max(v) < 1e-6) else int(np.sign(change))
+        below = metric == "fid" and sign > 0 and change < next(r["fid_floor"] for r in rows)
         steady = bool(sign) and all(sign * (b - a) >= -tolerance * size for a, b in zip(v, v[1:]))
         out.append({"degradation": name, "metric": metric, "expected": sign, "start": v[0], "end": v[-1], "steady": steady,
-                    "verdict": "as expected" if moved == sign else "not as expected"})
+                    "verdict": "below the floor" if below else "as expected" if moved == sign else "not as expected"})
     return out

@@ -10,6 +10,7 @@ __all__ = ['EVALUATOR_SIZES', 'MovementEncoder', 'MotionBiGRU', 'TextBiGRU', 'Ev
 
 # %% ../nbs/50_evaluators.ipynb #576f08ae
 import copy, hashlib, json, math
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,8 @@ def load_exactly(
     for key in own.keys() - state.keys(): raise CheckpointError(f"{what}: key {key!r} is missing, expected shape {tuple(own[key].shape)}")
     for key in state.keys() - own.keys(): raise CheckpointError(f"{what}: found unknown key {key!r}")
     for key, value in own.items():
-        if value.shape != state[key].shape: raise CheckpointError(f"{what}: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}")
+        if value.shape != state[key].shape:
+            raise CheckpointError(f"{what}: {key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}")
     module.load_state_dict(state)
 
 # %% ../nbs/50_evaluators.ipynb #2772955d
@@ -256,7 +258,8 @@ class _Embedder:
         self.net, self.info, self.dim, self._double = net.eval(), dict(info or {}), dim, None
         self.mean, self.std = (torch.as_tensor(v).detach().cpu().float().clone() for v in (mean, std))
         self.width, found = len(self.mean), net.config["input_width"]
-        if self.width not in (found, found + 4): raise ConfigError(f"mean: found {self.width} features, expected {found} (or 4 more, foot contacts, which are left out)")
+        if self.width not in (found, found + 4):
+            raise ConfigError(f"mean: found {self.width} features, expected {found} (or 4 more, foot contacts, which are left out)")
 
     @property
     def device(self): return next(self.net.parameters()).device
@@ -399,7 +402,8 @@ def save_evaluator(
     path,  # file, by custom `*.safetensors`
 ) -> Path:
     "Write an evaluator as one safetensors file with a JSON header, whole or not at all."
-    if evaluator.vocabulary is None: raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
+    if evaluator.vocabulary is None:
+        raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
     header = json.dumps(to_plain({"kind": evaluator.kind, "config": evaluator.net.config, "vocabulary": evaluator.vocabulary.to_dict(),
                                   "info": evaluator.info}), sort_keys=True)
     with atomic_file(path) as t: save_file(evaluator.tensors(), str(t), metadata={"fsq_mardm": header})
@@ -415,8 +419,10 @@ def load_evaluator(
         with safe_open(str(path), "pt") as f:
             header = json.loads((f.metadata() or {}).get("fsq_mardm", "{}"))
             tensors = {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, ValueError, OSError) as e: raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
-    if header.get("kind") not in ("matching", "contrast"): raise CheckpointError(f"{path}: found kind {header.get('kind')!r}, expected an evaluator ('matching' or 'contrast')")
+    except (SafetensorError, ValueError, OSError) as e:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
+    if header.get("kind") not in ("matching", "contrast"):
+        raise CheckpointError(f"{path}: found kind {header.get('kind')!r}, expected an evaluator ('matching' or 'contrast')")
     matching, vocabulary = header["kind"] == "matching", Vocabulary.from_dict(header["vocabulary"])
     net = (EvaluatorNet if matching else MotionCLIP)(**header["config"])
     load_exactly(net, {k[4:]: v for k, v in tensors.items() if k.startswith("net.")}, str(path))
@@ -572,13 +578,15 @@ def fit_pairs(
     modules.eval()
     return best, history
 
-def seeded(seed: int, device):
+@contextmanager
+def seeded(
+    seed: int,  # base seed
+    device,  # where the draws happen
+):
     "A block whose torch draws come from `seed` and leave the global generators as they were."
-    fork = torch.random.fork_rng([torch.device(device)] if torch.device(device).type == "cuda" else [])
-    class Block:
-        def __enter__(self): fork.__enter__(); torch.manual_seed(derive_seed(seed, "evaluator weights"))
-        def __exit__(self, *error): return fork.__exit__(*error)
-    return Block()
+    with torch.random.fork_rng([torch.device(device)] if torch.device(device).type == "cuda" else []):
+        torch.manual_seed(derive_seed(seed, "evaluator weights"))
+        yield
 
 # %% ../nbs/50_evaluators.ipynb #eb71181d
 def train_evaluator(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SMOOTHING', 'FADE', 'feature_slices', 'essential', 'group_std', 'canonicalize', 'heading_angle', 'foot_contacts',
-           'joints_to_features_batch', 'joints_to_features', 'root_angle', 'features_to_joints', 'undo_sign_flips',
-           'full_from_essential']
+           'joints_to_features_batch', 'joints_to_features', 'root_angle', 'features_to_joints', 'mirror_features',
+           'undo_sign_flips', 'full_from_essential']
 
 # %% ../nbs/11_features.ipynb #b0443377
 import math
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .config import DataError
-from .skeleton import (Skeleton, facing, inverse_kinematics, leg_scale, qbetween, qrot, quat_to_6d, retarget,
+from .skeleton import (Skeleton, facing, index_of, inverse_kinematics, leg_scale, qbetween, qrot, quat_to_6d, retarget,
                                 skeleton_of, turn_to_front, yaw_quat, yaw_rotate)
 
 # %% ../nbs/11_features.ipynb #566883ee
@@ -78,9 +78,10 @@ def _smooth(signal: Tensor, lengths: list[int], sigma: float = SMOOTHING) -> Ten
     starts = np.cumsum([0, *lengths])
     padded = np.concatenate([np.clip(np.arange(-radius, n + radius), 0, n - 1) + s for n, s in zip(lengths, starts)])
     centre = np.concatenate([np.arange(n) + s + 2 * radius * i for i, (n, s) in enumerate(zip(lengths, starts))])
-    wide, size = signal[torch.from_numpy(padded).to(signal.device)], len(padded) + len(kernel)
-    smooth = torch.fft.irfft(torch.fft.rfft(wide, size, dim=0) * torch.fft.rfft(kernel, size)[:, None], size, dim=0)
-    return smooth[torch.from_numpy(centre + 2 * radius).to(signal.device)]
+    wide = signal[torch.from_numpy(padded).to(signal.device)].T.contiguous()
+    size = 1 << (wide.shape[1] + len(kernel)).bit_length()    # a product of spectra is a convolution; powers of two are fast
+    smooth = torch.fft.irfft(torch.fft.rfft(wide, size) * torch.fft.rfft(kernel, size), size)
+    return smooth[:, torch.from_numpy(centre + 2 * radius).to(signal.device)].T
 
 def heading_angle(
     joints: Tensor,  # (sum of T, J, 3) canonical joints
@@ -112,7 +113,7 @@ def foot_contacts(
     threshold: float | None = None,  # squared step to the next frame; the skeleton's own if absent
 ) -> Tensor:  # (..., T-1, 4) 1 where the joint stands: left ankle, left toes, right ankle, right toes
     "Which feet stand still from a frame to the next."
-    feet = joints[..., list(skeleton.feet), :]
+    feet = joints[..., index_of(skeleton.feet), :]
     step = (feet[..., 1:, :, :] - feet[..., :-1, :, :]).square().sum(-1)
     return (step < (skeleton.feet_threshold if threshold is None else threshold)).to(joints.dtype)
 
@@ -214,6 +215,29 @@ def features_to_joints(
     around = feat[..., 4:3*n_joints + 1].unflatten(-1, (n_joints - 1, 3))
     return torch.cat((root[..., None, :], yaw_rotate(around, -angle[..., None]) + ground[..., None, :]), -2)
 
+# %% ../nbs/11_features.ipynb #60e5965e
+def mirror_features(
+    features,  # (..., D) raw features, full or essential, tensor or array
+):  # (..., D) of the same kind
+    "Features of the left-handed twin of a motion."
+    skeleton = skeleton_of(features.shape[-1])
+    index, sign = _mirror_map(skeleton)
+    index, sign = index[:features.shape[-1]], sign[:features.shape[-1]]
+    if isinstance(features, Tensor): return features[..., index.tolist()] * torch.from_numpy(sign).to(features)
+    return features[..., index] * sign.astype(features.dtype)
+
+def _mirror_map(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    "For each full feature, the feature it comes from and its sign."
+    twin = np.array(skeleton.mirror_index)
+    block = lambda joints, width: (joints[:, None] * width + np.arange(width)).ravel()
+    sources = dict(yaw_velocity=[0], root_velocity=[0, 1], root_height=[0], positions=block(twin[1:] - 1, 3), rotations=block(twin[1:] - 1, 6),
+                   velocities=block(twin, 3), contacts=[2, 3, 0, 1])
+    n = skeleton.n_joints
+    signs = dict(yaw_velocity=[-1], root_velocity=[-1, 1], root_height=[1], positions=[-1, 1, 1] * (n - 1),
+                 rotations=[1, -1, -1, -1, 1, 1] * (n - 1), velocities=[-1, 1, 1] * n, contacts=[1] * 4)
+    index = [np.asarray(source) + feature_slices(n)[name].start for name, source in sources.items()]
+    return np.concatenate(index), np.concatenate(list(signs.values())).astype(np.float64)
+
 # %% ../nbs/11_features.ipynb #a6a46ad3
 def undo_sign_flips(
     features,  # (..., T, D) features that start at heading 0, as HumanML3D stores them
@@ -222,6 +246,7 @@ def undo_sign_flips(
     "Features whose yaw velocity keeps its sign where the heading passes 180 degrees."
     if not isinstance(features, Tensor): return undo_sign_flips(torch.from_numpy(features.copy()), heading).numpy()
     if features.shape[-2] < 3: return features
+    if (root_angle(features, heading).abs() + 2 * features[..., 0].abs()).max() < math.pi: return features
     out = features.clone()
     yaw = out[..., 0]
     before = torch.cat((yaw[..., 2:3], yaw[..., 2:3], yaw[..., 1:-1]), -1)   # frame 0 holds a jump: frame 1 looks ahead
@@ -244,7 +269,8 @@ def full_from_essential(
     undo_flips: bool = True,  # account for the wrong sign at 180 degrees in published features
 ):  # (..., T, 263|251) of the same kind
     "All features from the essential ones; exact but for the last frame's velocities and contacts."
-    if not isinstance(ess, Tensor): return full_from_essential(torch.from_numpy(np.asarray(ess)), skeleton, heading, feet_threshold, undo_flips).numpy()
+    if not isinstance(ess, Tensor):
+        return full_from_essential(torch.from_numpy(np.asarray(ess)), skeleton, heading, feet_threshold, undo_flips).numpy()
     width, n = skeleton.essential_dim, skeleton.n_joints
     if ess.shape[-1] not in (width, skeleton.full_dim) or ess.ndim < 2 or ess.shape[-2] < 1:
         raise DataError(f"essential features: found shape {tuple(ess.shape)}, expected (..., T >= 1, {width})")

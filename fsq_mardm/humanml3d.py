@@ -44,5 +44,6 @@ def evaluator_statistics(
     if folder is None: return corpus.essential_mean, corpus.essential_std
     width = corpus.skeleton.essential_dim
     mean, std = (read_array(Path(folder)/f"eval_{what}.npy", (width,)) for what in ("mean", "std"))
-    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()): raise DataError(f"{folder}: eval_mean.npy and eval_std.npy hold NaN or a deviation of 0, expected numbers")
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
+        raise DataError(f"{folder}: eval_mean.npy and eval_std.npy hold NaN or a deviation of 0, expected numbers")
     return mean, std

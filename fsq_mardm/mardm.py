@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .config import ConfigError
+from .config import ConfigError, to_plain
 from .diffmlp import DIFFMLP_MODELS, DIFFMLP_SIZES, Evaluations
 from .diffusion import draw_normal, draw_uniform
 
@@ -139,7 +139,7 @@ class MARDM(nn.Module):
     ):
         super().__init__()
         self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
-        self.config["target_dim"] = target_dim = target_dim or ae_dim
+        self.config["target_dim"], self.config["head"] = target_dim or ae_dim, to_plain(head)
         _check_config(self.config)
         for name in ("ae_dim", "target_dim", "cond_dim", "latent_dim", "cond_mode", "diffmlps_batch_mul", "cond_drop_prob", "random_latents", "dequantise", "snap"):
             setattr(self, name, self.config[name])
@@ -160,6 +160,8 @@ class MARDM(nn.Module):
         self.DiffMLPs = DIFFMLP_MODELS[diffmlp](self.target_dim, H, **head)
         self.register_buffer("target_mean", torch.zeros(self.target_dim))
         self.register_buffer("target_std", torch.ones(self.target_dim))
+
+    def forward(self, *args, **kwargs) -> Tensor: return self.forward_loss(*args, **kwargs)  # what a parallel wrapper calls
 
     def _load_from_state_dict(self, state, prefix, *args):
         state.setdefault(prefix + "target_mean", torch.zeros_like(self.target_mean))
@@ -422,8 +424,8 @@ def _draw_noise(self: MARDM, fill, o, device) -> Tensor:
 @patch
 def _contexts(self: MARDM, latents, cond, rows, padding, guide, hidden, counts) -> tuple[Tensor, Tensor | None]:
     "What the transformer knows about each token, with and (if `guide`) without the condition, in one call."
-    if self.cond_mode == "uncond": guide = False
-    own = None if cond is None or self.cond_mode == "uncond" else cond.to(latents.device)[rows]
+    if self.cond_mode == "uncond" or cond is None: guide = False
+    own = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(latents.device)[rows]
     counts.transformer_calls += 1; counts.transformer_rows += len(latents)*(2 if guide else 1)
     if not guide: return self.trunk(latents, own, padding, hidden=hidden), None
     drop = torch.arange(2*len(latents), device=latents.device) >= len(latents)
@@ -444,16 +446,22 @@ def _lift(self: MARDM, target, o) -> Tensor:
     if o.bottleneck is None: return target
     return o.bottleneck.lift(target[None])[0].T
 
-# %% ../nbs/35_mardm.ipynb #83ee6a17
+# %% ../nbs/35_mardm.ipynb #4016847e
 @patch
 def generate(
     self: MARDM,
     cond: Tensor | None,  # (B, cond_dim) text vectors, (B,) classes, or None
     lengths: Tensor,  # (B,) tokens
-    **options,  # see `Sampling`
+    time_steps: int = 18,  # steps of the mask schedule
+    cfg: float = 4.5,  # guidance scale
+    solver: str | None = None,  # of the head
+    solver_steps: int | tuple | None = None,  # steps a reveal
+    temperature: float = 1.0,  # scale of the noise
+    generator=None,  # one, or a list with one a sample
+    **options,  # the others of `Sampling`
 ) -> Tensor:
     "Targets (B, L, d) with L the longest length, zero at padding."
-    o = _sampling(options)
+    o = _sampling(dict(time_steps=time_steps, cfg=cfg, solver=solver, solver_steps=solver_steps, temperature=temperature, generator=generator, **options))
     lengths = check_lengths(torch.as_tensor(lengths).cpu(), None if cond is None else len(cond), len(self.position_enc.pe))
     self._check_bottleneck(o)
     B, L, device = len(lengths), int(lengths.max()), self.mask_latent.device

@@ -97,7 +97,8 @@ def distinct_pools(
     for i in rng.permutation(len(descriptions)): groups.setdefault(descriptions[int(i)], []).append(int(i))
     sizes = np.array([len(g) for g in groups.values()])
     count = max((p for p in range(1, len(descriptions) // pool + 1) if np.minimum(sizes, p).sum() >= p * pool), default=0)
-    if not count: raise DataError(f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}")
+    if not count:
+        raise DataError(f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}")
     chosen = [i for g in sorted(groups.values(), key=len, reverse=True) for i in g[:count]][:count * pool]
     return np.stack([np.array(chosen)[p::count] for p in range(count)])
 
@@ -150,8 +151,8 @@ def gallery_retrieval(
 ) -> dict:  # "R@k" shares, "median_rank" (1 = first), "gallery" size
     "Retrieval of motions by text among all N of them; chance is k / N."
     text, motion = _pair(text, motion, ("text", "motion"))
-    ranks = own_ranks(text, motion)[0].cpu().numpy()
-    if descriptions is not None:
+    if descriptions is None: ranks = own_ranks(text, motion)[0].cpu().numpy()
+    else:
         ids = torch.as_tensor(np.unique(np.asarray(descriptions), return_inverse=True)[1], device=text.device)
         d = torch.cdist(text, motion)
         best = d.masked_fill(ids[:, None] != ids[None], float("inf")).min(1, keepdim=True).values
@@ -213,7 +214,8 @@ def mpjpe(
 ):  # (..., T) mean error of each frame, in the unit of the joints, same kind of array as `gt`
     "Mean per-joint position error after aligning the root of every frame; take `.mean()` for one number."
     a, b = torch.as_tensor(gt), torch.as_tensor(pred)
-    if a.shape != b.shape or a.shape[-1:] != (3,): raise DataError(f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)")
+    if a.shape != b.shape or a.shape[-1:] != (3,):
+        raise DataError(f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)")
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()): raise DataError("joints: found NaN or infinity, expected finite positions")
     if root is not None: a, b = a - a[..., root:root + 1, :], b - b[..., root:root + 1, :]
     error = torch.linalg.vector_norm(a - b.to(a.device), dim=-1).mean(-1)
@@ -236,7 +238,8 @@ def bootstrap_interval(
 ) -> tuple:  # low, high
     "Percentile bootstrap interval of a statistic (Efron 1979)."
     v, rng = np.asarray(values, float), _rng(rng)
-    if len(v) < 2 or not np.isfinite(v).all(): raise DataError(f"values: found {len(v)} with {int((~np.isfinite(v)).sum())} not finite, expected at least 2 finite ones")
+    if len(v) < 2 or not np.isfinite(v).all():
+        raise DataError(f"values: found {len(v)} with {int((~np.isfinite(v)).sum())} not finite, expected at least 2 finite ones")
     index = rng.integers(0, len(v), (draws, len(v)))
     stats = v[index].mean(1) if statistic is None else np.array([statistic(v[i]) for i in index])
     return tuple(float(q) for q in np.quantile(stats, [(1 - level) / 2, (1 + level) / 2], axis=0))

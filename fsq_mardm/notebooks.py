@@ -71,9 +71,11 @@ def run_notebook(
 def readme(
     index,  # path of nbs/index.ipynb
 ) -> str:  # Markdown
-    "The index notebook as Markdown: hidden cells left out, paths relative to the project's top."
+    "The index notebook as Markdown: hidden cells left out, `<!-- include PATH -->` filled in, paths relative to the project's top."
     nb = nbformat.read(index, as_version=4)
     nb.metadata["language_info"] = {"name": "python"}
     nb.cells = [c for c in nb.cells if not c.source.startswith("#| hide")]
     text, _ = MarkdownExporter().from_notebook_node(nb)
+    part = lambda found: (Path(index).parent/found[1]).read_text().strip()
+    text = re.sub(r"<!-- include (\S+) -->", part, text)
     return text.replace("](../", "](").replace('src="../', 'src="').strip() + "\n"

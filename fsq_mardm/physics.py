@@ -22,7 +22,8 @@ def _clips(
     single = not isinstance(joints, (list, tuple)) and len(np.shape(joints)) == 3
     clips = [joints] if single else list(joints)
     lengths = [len(c) for c in clips] if lengths is None else [int(n) for n in np.atleast_1d(np.asarray(lengths))]
-    if not clips or len(clips) != len(lengths): raise DataError(f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one")
+    if not clips or len(clips) != len(lengths):
+        raise DataError(f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one")
     out = []
     for i, (c, n) in enumerate(zip(clips, lengths)):
         c = np.asarray(c.detach().cpu() if isinstance(c, torch.Tensor) else c, np.float64)

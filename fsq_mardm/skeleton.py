@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['HUMANML3D', 'KIT', 'SKELETONS', 'Skeleton', 'skeleton_of', 'qmul', 'qinv', 'cross', 'qrot', 'qnormalize', 'qbetween',
            'quat_to_matrix', 'quat_to_6d', 'sixd_to_matrix', 'matrix_to_quat', 'sixd_to_quat', 'euler_to_matrix',
-           'euler_to_quat', 'matrix_to_euler', 'bones', 'rest_offsets', 'swings', 'inverse_kinematics',
+           'euler_to_quat', 'matrix_to_euler', 'index_of', 'bones', 'rest_offsets', 'swings', 'inverse_kinematics',
            'forward_kinematics', 'facing', 'turn_to_front', 'yaw_rotate', 'yaw_quat', 'mirror_joints', 'leg_scale',
            'place_bones', 'retarget']
 
 # %% ../nbs/10_skeleton.ipynb #f4272b74
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from .config import DataError
 
-# %% ../nbs/10_skeleton.ipynb #97f90f2d
-@dataclass(frozen=True, eq=False)
+# %% ../nbs/10_skeleton.ipynb #f30d7f8c
+@dataclass(frozen=True, eq=False, repr=False)
 class Skeleton:
     "A kinematic tree together with the conventions of the feature code that was published with it."
     name: str  # key of the data set, "t2m" or "kit"
@@ -37,6 +37,7 @@ class Skeleton:
     feet_threshold: float  # squared step below which a foot is in contact, in units of the data set
     to_metres: float  # metres in one unit of the data set
 
+    def __repr__(self) -> str: return f"Skeleton({self.name!r}, {self.n_joints} joints)"
     @property
     def n_joints(self) -> int: return len(self.joint_names)
     @property
@@ -214,10 +215,15 @@ def matrix_to_euler(
     last = torch.where(locked, torch.zeros_like(first), torch.atan2(-sign * m[..., i, j], m[..., i, i]))
     return torch.rad2deg(torch.stack((first, middle, last), -1))
 
-# %% ../nbs/10_skeleton.ipynb #f87eae0b
+# %% ../nbs/10_skeleton.ipynb #8dbfdf09
+@lru_cache
+def index_of(joints: tuple[int, ...]) -> Tensor:
+    "Joints as an index tensor, made once."
+    return torch.tensor(joints)
+
 def bones(joints: Tensor, skeleton: Skeleton) -> Tensor:
     "Bone vectors (..., J-1, 3) of joints (..., J, 3): from the parent to joints 1, 2, ..."
-    return joints[..., 1:, :] - joints[..., list(skeleton.parents[1:]), :]
+    return joints[..., 1:, :] - joints[..., index_of(skeleton.parents[1:]), :]
 
 def rest_offsets(
     joints: Tensor,  # (T, J, 3)
@@ -239,7 +245,7 @@ def inverse_kinematics(
     "Local swing rotations, as the published features define them."
     if heading is None: heading = joints.new_tensor((1., 0., 0., 0.))
     rotations = torch.cat((heading[..., None, :].expand(joints.shape[:-2] + (1, 4)), swings(joints, skeleton)), -2)
-    local = qmul(qinv(rotations[..., list(skeleton.ik_parents[1:]), :]), rotations[..., 1:, :])
+    local = qmul(qinv(rotations[..., index_of(skeleton.ik_parents[1:]), :]), rotations[..., 1:, :])
     return torch.cat((rotations[..., :1, :], local), -2)
 
 def forward_kinematics(
@@ -303,8 +309,8 @@ def leg_scale(
     skeleton: Skeleton,
 ) -> Tensor:  # (...)
     "Length of the target's leg in units of the pose's leg."
-    legs = list(skeleton.leg_joints)
-    length = bones(pose, skeleton)[..., [j - 1 for j in legs], :].norm(dim=-1).sum(-1)
+    legs = index_of(skeleton.leg_joints)
+    length = bones(pose, skeleton)[..., legs - 1, :].norm(dim=-1).sum(-1)
     return target_offsets.to(pose)[legs].abs().amax(-1).sum() / length
 
 def place_bones(
@@ -315,7 +321,7 @@ def place_bones(
     "Joints from the root and the bones, added up along the chains."
     place = [root] + [None] * (skeleton.n_joints - 1)
     for chain in skeleton.chains:
-        walk = torch.cat((place[chain[0]][..., None, :], limbs[..., [j - 1 for j in chain[1:]], :]), -2).cumsum(-2)
+        walk = torch.cat((place[chain[0]][..., None, :], limbs[..., index_of(chain[1:]) - 1, :]), -2).cumsum(-2)
         for joint, at in zip(chain[1:], walk.unbind(-2)[1:]): place[joint] = at
     return torch.stack(place, -2)
 

@@ -28,7 +28,14 @@ def run_folder(checkpoints_dir, dataset_name: str, name: str) -> Path:
     "Where a run lives."
     return Path(checkpoints_dir)/dataset_name/name
 
-def _steps(steps: int, epoch: int, per_epoch: int) -> int: return steps or epoch*per_epoch
+def _fit(model, loss_fn, epoch: int, steps: int, restart: bool, **options) -> TrainResult:
+    "`fit` for steps, or epochs of the loss; `restart` replaces a checkpoint of other settings or data instead of stopping at it."
+    settings = dict(steps=steps or epoch*loss_fn.per_epoch, **options)
+    try: return fit(model, loss_fn, **settings)
+    except CheckpointError as e:
+        if not (restart and options.get("is_continue")): raise
+        print(f"starting anew: {e}")
+        return fit(model, loss_fn, **{**settings, "is_continue": False, "overwrite": True})
 
 def train_autoencoder(
     model: str,  # name in `AE_MODELS`
@@ -43,13 +50,14 @@ def train_autoencoder(
     seed: int = 3407,
     device="cpu",
     overrides: dict | None = None,  # settings of the autoencoder, e.g. {"metric": 0.2}
+    restart: bool = False,  # with is_continue: start anew when the last checkpoint is of other settings or data
     **options,  # of `fit`: lr, warm_up, milestones, validate, is_continue, ...
 ) -> TrainResult:
     "Train a member of the autoencoder zoo on windows of the training split."
     ae = build_autoencoder(model, corpus.skeleton.essential_dim, seed=seed, **(overrides or {})).to(device)
     loss_fn = ae_loss_fn(corpus.split("train", rules=False).pack(device), window_size, batch_size, seed, corpus.skeleton.n_joints, recons_loss, aux_loss_joints)
     meta = {"what": "autoencoder", "name": model, "config": ae.config, **_about(corpus)}
-    return fit(ae, loss_fn, steps=_steps(steps, epoch, loss_fn.per_epoch), out=out, seed=seed, extra_meta=meta, **options)
+    return _fit(ae, loss_fn, epoch, steps, restart, out=out, seed=seed, extra_meta=meta, **options)
 
 def _about(corpus: Corpus) -> dict:
     "What a model keeps of its corpus: enough to sample without it, and enough to refuse another."
@@ -106,6 +114,7 @@ def train_generator(
     seed: int = 3407,
     device="cpu",
     overrides: dict | None = None,  # settings of `MARDM`, e.g. {"snap": "never"}
+    restart: bool = False,  # as above
     **options,  # of `fit`
 ) -> TrainResult:
     "Train a member of the MARDM zoo over the latents of an autoencoder."
@@ -116,7 +125,7 @@ def train_generator(
     if standardise: mardm.set_target_statistics(*target_statistics(ae, split.pack(device)))
     loss_fn = mardm_loss_fn(ae, split, conditions, batch_size, seed, unit_length, max_motion_length, bucket, device)
     meta = {"what": "generator", "name": model, "config": mardm.config, "encoder": encoder, "autoencoder": ae.meta["config"]["name"], **_about(corpus)}
-    return fit(mardm, loss_fn, steps=_steps(steps, epoch, loss_fn.per_epoch), out=out, seed=seed, extra_meta=meta, **options)
+    return _fit(mardm, loss_fn, epoch, steps, restart, out=out, seed=seed, extra_meta=meta, **options)
 
 def load_generator(folder, corpus: Corpus | None = None, device="cpu"):
     "A trained generator; `CheckpointError` when the folder holds none or one of another corpus."

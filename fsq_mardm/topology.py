@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
-from .config import ConfigError, DataError
+from .config import DataError
 from .features import features_to_joints
 
 # %% ../nbs/52_topology.ipynb #21786862
@@ -175,8 +175,9 @@ def smallest_moves(probe: Probe, rng, repeats: int = 200) -> dict:
     moves, out = {"nearest_token": probe.moved(nearest_other(probe.codes, probe.pool))}, {}
     if probe.ae.kind == "VQ": moves["nearest_code"] = probe.moved(nearest_other(probe.codes, quantizer.codebook))
     if "FSQ" in probe.ae.kind:
-        moved, channel = level_moves(quantizer, probe.codes, rng)
-        moves["one_level"] = probe.moved(moved)
+        scale = getattr(probe.ae.bottleneck, "scale", 1.0)
+        moved, channel = level_moves(quantizer, probe.codes / scale, rng)
+        moves["one_level"] = probe.moved(moved * scale)
         per = [moves["one_level"][(channel == c).cpu().numpy()] for c in range(quantizer.dim)]
         out["one_level_by_channel"] = [float(v.mean()) if len(v) else float("nan") for v in per]
     for name, value in {**moves, "random": random}.items(): out[name] = with_interval(np.mean, value, rng=rng, shuffle=False, repeats=repeats)

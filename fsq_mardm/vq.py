@@ -76,6 +76,10 @@ class Quantized:
     indices: torch.Tensor  # (...) int64; RVQ: (..., layers), -1 where a layer was dropped
     loss: torch.Tensor  # scalar, weighted commitment
 
+def _read_started(vq, _):
+    "After loading: whether the codebook has begun."
+    vq._started = bool(vq.started)
+
 class VQ(nn.Module):
     "Vector quantizer with a moving-average codebook: `forward(z (..., d)) -> Quantized`."
     def __init__(
@@ -101,7 +105,7 @@ class VQ(nn.Module):
         self.register_buffer("total", self.codebook.clone())
         self.register_buffer("started", torch.tensor(False))
         self._started = False  # host copy of the flag, so that a step does not wait for the device
-        self.register_load_state_dict_post_hook(lambda module, _: setattr(module, "_started", bool(module.started)))
+        self.register_load_state_dict_post_hook(_read_started)
 
     def forward(self, z, mask=None, generator=None) -> Quantized:
         "z (..., d), mask (...) True where valid -> `Quantized`; moves the codebook in training mode."
