@@ -195,6 +195,7 @@ def measure_hand(
     width, up = found["prominences"], reach[swings, 1] > -0.27
     waves = swings[up & (width > 0.05)]
     counts = {int(((reach[swings, 1] > floor) & (width > least)).sum()) for floor in (-0.35, -0.27, -0.2) for least in (0.04, 0.05, 0.08)}
+    counts.add(int((reach[find_peaks(-reach[:, 0]*sign, prominence=0.05)[0], 1] > -0.3).sum()))
     thrusts, _ = find_peaks(_smooth(reach[:, 2], 0.05), prominence=0.15, height=0.3)
     level = next((name for name, (a, b) in LEVELS.items() if a <= top <= b), "")
     high = int(np.argmax(height > low + 0.9*rise))
@@ -325,7 +326,7 @@ def travel_facts(m: Measured, gait: str) -> list[str]:
              _between(t.speed, run_slow=(0, 1.85), run_medium=(2.1, 2.8), run_fast=(3.1, 20)))
     stride = _between(s.length, short_steps=(0, .42 if gait == "walk" else .6), long_strides=(.72 if gait == "walk" else 1.2, 9)) if s.count > 2 else ""
     swing = min(m.left.swing, m.right.swing), max(m.left.swing, m.right.swing)
-    arms = "arms wide" if swing[0] > .55 else "arms still" if swing[1] < .12 else ""
+    arms = "arms wide" if swing[0] > .6 else "arms still" if swing[1] < .12 else ""
     pace = ("starts" if t.start_speed < .12 else "") , ("stops" if t.end_speed < .12 else "")
     change = "" if any(pace) else _between(t.pickup, slower=(0, .7), faster=(1.45, 99))
     straight = "straight" if abs(t.turn) < 8 and t.turn_seconds and t.distance/max(t.path, 1e-6) > .97 and abs(t.bearing) < 14 else ""
@@ -349,7 +350,7 @@ def hand_facts(m: Measured, hands: str) -> list[str]:
             same([_between(h.elbow, elbow_bent=(0, 95), elbow_straight=(158, 181)) for h in acting]),
             same([_between(h.raising, raise_fast=(0.01, .42), raise_slow=(1.1, 99)) if h.rise > .3 and h.starts_low else "" for h in acting]),
             same([_between(h.rate, wave_slow=(.01, .75), wave_fast=(1.6, 99)) for h in acting]) if min(waves) > 2 else "",
-            same([_between(h.width, wave_small=(.01, .16), wave_wide=(.42, 9)) for h in acting]) if min(waves) > 1 else ""]
+            same([_between(h.width, wave_small=(.01, .13), wave_wide=(.42, 9)) for h in acting]) if min(waves) > 1 else ""]
     if min(waves) < 4 or min(h.width for h in acting) < .08: keys = [k for k in keys if k not in ("wave fast", "wave slow")]
     return [k for k in keys if k]
 
@@ -392,10 +393,10 @@ def _way(m: Measured, words: _Words, content: str) -> tuple[str, str]:
     side = "left" if t.turn > 0 else "right"
     if t.swerve > 50 and (abs(t.turn) < .85*t.swerve or abs(t.turn) > 130): return "", ", turning along the way"
     if abs(t.turn) > 60:
-        angle = f"{words.about(TENS[10*round(abs(t.turn)/10)])} degrees" if abs(t.turn) < 105 and t.settled < 7 else ""
+        angle = f"{words.about(TENS[10*round(abs(t.turn)/10)])} degrees" if abs(abs(t.turn) - 10*round(abs(t.turn)/10)) < 4 and abs(t.turn) < 104 and t.settled < 5 else ""
         turn = words.one((f"turns {side}", f"makes a {side} turn", f"turns to the {side}", f"makes a turn to the {side}"))
         if angle and words.chance(0.4): turn = f"turns {side} by {angle}"
-        elif t.turn_seconds < 1. and words.chance(0.5): turn = f"makes a sharp {side} turn"
+        elif t.turn_seconds < .8 and words.chance(0.5): turn = f"makes a sharp {side} turn"
         elif t.turn_seconds > 2.1 and words.chance(0.5): turn = f"makes a wide {side} turn"
         return words.one(("", "forward", "ahead")), words.one((f"and {turn}", f", then {turn}", f"and then {turn}", f", {turn} and goes on"))
     toward = "left" if t.bearing > 0 else "right"
@@ -436,7 +437,7 @@ def _gestures(m: Measured, words: _Words, content: str, style: str, n: int) -> l
     acting = [getattr(m, side) for side in (("left", "right") if hands == "both" else (hands,))]
     count = acting[0].waves if len({h.waves for h in acting}) == 1 and all(h.clear for h in acting) and acting[0].waves <= 20 else 0
     waves, name, keys = min(h.waves for h in acting) > 0 and (wave or bye), _hand_name(hands, words), hand_facts(m, hands)
-    if not waves: keys = [k for k in keys if not k.startswith("wave")]
+    keys = [k for k in keys if not k.startswith("raise" if waves or wave or bye else "wave")]
     level = next((words.say(k) for k in keys if k in LEVELS), "")
     facts = [words.say(k) for k in keys if k not in LEVELS]
     if waves and count > 1: facts += [words.times(count)]*2
@@ -507,14 +508,15 @@ def compose(
     rng: np.random.Generator,
     most: int = 4,  # captions at most; at least three
 ) -> tuple[list[tuple[str, ...]], Measured]:  # three or four different captions as fragments, and what was measured
-    "Captions of a clip, from short to detailed."
-    m, words = measure(joints), _Words(rng)
+    "Captions of a clip, from short to detailed; one that the second opinion (below) disputes is drawn again."
+    m, words, second = measure(joints), _Words(rng), _Second(joints)
     write = (_gestures if content.startswith(("raise", "wave", "bye")) else _bows if content == "bow" else
              _travels if content.startswith(("walk", "run", "dash")) else _acts)
     found, detail, target = [], (1, 1, 2, 3), most if words.chance(0.6) else 3
     for i in range(40):
         fragments = tuple(f for f in write(m, words, content, style, detail[len(found)] + (i > 20)) if f)
-        if fragments not in found: found.append(fragments)
+        if fragments in found: continue
+        if i > 30 or all(holds for _, holds in check_caption(sentence(fragments), joints, second)): found.append(fragments)
         if len(found) == target: break
     return found, m
 
@@ -852,7 +854,7 @@ def _way_holds(m, text) -> list[tuple[str, bool]]:
     if f := about(r"(?:turns(?: to the)?|(sharp|wide)?) ?(left|right)(?: turn)?\b(?! (?:hand|arm|foot))") if about(r"\bturns? |\bturns\b|\bturn\b") and not about("without turning") else None:
         turn, share = m.turn(), np.abs(m.hip_turn - m.hip_turn[0])/max(abs(m.hip_turn[-1] - m.hip_turn[0]), 1e-6)
         out.append((f[0], turn*(1 if f[2] == "left" else -1) > 45))
-        if f[1]: out.append((f"{f[1]} turn", ((share > .85).argmax() - (share > .15).argmax())/FPS < 1.5 if f[1] == "sharp" else ((share > .95).argmax() - (share > .05).argmax())/FPS > 1.6))
+        if f[1]: out.append((f"{f[1]} turn", ((share > .85).argmax() - (share > .15).argmax())/FPS < 1.6 if f[1] == "sharp" else ((share > .95).argmax() - (share > .05).argmax())/FPS > 1.6))
     elif not about("bow|bend|arm forward") and about(r"walk|run|jog|dash|sprint"):
         side = about(r"\bto the (left|right)\b")
         bearing = m.bearing()

@@ -245,7 +245,7 @@ _PLACE = ("Xposition", "Yposition", "Zposition")
 
 def write_bvh(
     path,  # where the file goes
-    joints,  # (T, J, 3) positions in metres, Y up, tensor or array
+    joints,  # (T, J, 3) positions in units of the skeleton (metres for HumanML3D), Y up, tensor or array
     skeleton: Skeleton,
     fps: float | None = None,  # frames a second; the skeleton's if absent
     scale: float = 1.0,  # file units in one unit of `joints`; 100 writes centimetres

@@ -305,8 +305,8 @@ def _check_info(info, file) -> dict:
     "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
     if not isinstance(info, dict): raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
     number = lambda v: type(v) in (int, float) and 0 < v < math.inf
-    expected = dict(name=(lambda v: isinstance(v, str), "text"), skeleton=(lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
-                    fps=(number, "frames a second"), tag_fps=(number, "frames a second"),
+    expected = dict(name=(lambda v: isinstance(v, str), "text"),
+                    skeleton=(lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"), fps=(number, "frames a second"), tag_fps=(number, "frames a second"),
                     min_frames=(lambda v: type(v) is int and v >= 4, "a whole number of at least 4"))
     for key, (good, what) in expected.items():
         if (key in info or key in ("name", "skeleton")) and not good(info.get(key)):

@@ -163,7 +163,8 @@ class DiffusionHead(nn.Module):
     def settle(self, solver: str | None, steps: int | None) -> tuple[str, int]:
         "Solver and step count with the process's defaults filled in; `ConfigError` for one it does not have."
         solver = solver or self.process.default_solver
-        if solver not in self.process.solvers: raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(self.process.solvers)} for this head")
+        if solver not in self.process.solvers:
+            raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(self.process.solvers)} for this head")
         return solver, self.process.default_steps if steps is None else steps
 
     def draws(self, solver: str, steps: int) -> int:
@@ -200,7 +201,8 @@ class WordsHead(nn.Module):
         grid=None,  # the allowed values a dimension: list of d sequences, as `FSQ.grid`
     ):
         super().__init__()
-        if grid is None or len(grid) != target_channels: raise ConfigError(f"grid: found {None if grid is None else len(grid)} dimensions, expected {target_channels} for a softmax head")
+        if grid is None or len(grid) != target_channels:
+            raise ConfigError(f"grid: found {None if grid is None else len(grid)} dimensions, expected {target_channels} for a softmax head")
         self.target_channels, most = target_channels, max(len(v) for v in grid)
         padded = torch.full((target_channels, most), torch.inf)
         for k, v in enumerate(grid): padded[k, :len(v)] = torch.as_tensor(v)
@@ -269,7 +271,8 @@ def _head(kind: str, size: str, target_channels: int, z_channels: int, **overrid
     depth, width = DIFFMLP_SIZES[size]
     options = dict(depth=depth, width=width, **({"process": _processes[kind]()} if kind in _processes else {}))
     known = {"depth", "width", "grid"} if kind == "Softmax" else {"depth", "width", "process", "time_scale"}
-    if wrong := set(overrides) - known: raise ConfigError(f"{kind}-{size}: unknown setting {sorted(wrong)[0]!r}; expected one of {', '.join(sorted(known))}")
+    if wrong := set(overrides) - known:
+        raise ConfigError(f"{kind}-{size}: unknown setting {sorted(wrong)[0]!r}; expected one of {', '.join(sorted(known))}")
     return (WordsHead if kind == "Softmax" else DiffusionHead)(target_channels, z_channels, **{**options, **overrides})
 
 _processes = {"SiT": SiT, "SiTx": partial(SiT, "x"), "DDPM": DDPM}

@@ -198,7 +198,8 @@ class DDPM:
 def respaced(self: DDPM, steps: int) -> DDPM:
     "The chain on `steps` of its steps, evenly spread, the first and the last among them."
     if steps == self.steps: return self
-    if not isinstance(steps, int) or not 1 <= steps <= self.steps: raise ConfigError(f"solver_steps: found {steps!r}, expected 1 to {self.steps} for a DDPM head")
+    if not isinstance(steps, int) or not 1 <= steps <= self.steps:
+        raise ConfigError(f"solver_steps: found {steps!r}, expected 1 to {self.steps} for a DDPM head")
     keep = torch.linspace(0, self.steps-1, steps).round().long() if steps > 1 else torch.tensor([self.steps-1])
     bar = self.alphas_cumprod[keep]
     return DDPM(betas=1 - bar/torch.cat([torch.ones(1, dtype=torch.float64), bar[:-1]]), times=self.times[keep])

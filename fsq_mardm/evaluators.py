@@ -644,7 +644,7 @@ def train_contrast(
     layers: int = 2,  # of both transformers
     heads: int = 4,  # attention heads
     output: int = 64,  # width of the embedding
-    steps: int = 1500,  # optimiser steps
+    steps: int = 400,  # optimiser steps
     batch_size: int = 64,  # pairs a step
     lr: float = 1e-3,  # peak learning rate
     seed: int = 0,  # of weights, batches, crops, dropout

@@ -41,7 +41,8 @@ class LengthEstimator(nn.Module):
                 if isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=.02); nn.init.zeros_(m.bias)
 
     def forward(self, cond: Tensor) -> Tensor:
-        if cond.dim() != 2 or cond.shape[1] != self.cond_dim: raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected (batch, {self.cond_dim})")
+        if cond.dim() != 2 or cond.shape[1] != self.cond_dim:
+            raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected (batch, {self.cond_dim})")
         return self.output(cond.float())
 
 # %% ../nbs/36_length.ipynb #29323229
@@ -82,7 +83,8 @@ def sample(
     "Token counts (B,) int64 on the CPU, from `min_tokens` to classes - 1."
     cumulative = self.probabilities(cond, temperature).cpu().double().cumsum(-1)
     if isinstance(generator, (list, tuple)):
-        if len(generator) != len(cond): raise ConfigError(f"generator: found a list of {len(generator)}, expected one for each of {len(cond)} samples")
+        if len(generator) != len(cond):
+            raise ConfigError(f"generator: found a list of {len(generator)}, expected one for each of {len(cond)} samples")
         u = torch.cat([draw_uniform((1,), g).cpu() for g in generator]) if generator else torch.zeros(0)
     else: u = draw_uniform((len(cond),), generator).cpu()
     return (cumulative <= u[:, None].double()*cumulative[:, -1:]).sum(-1).clamp(self.min_tokens, self.classes-1)

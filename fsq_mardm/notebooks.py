@@ -5,14 +5,15 @@
 # %% auto #0
 __all__ = ['notebook_parameters', 'check_parameters', 'run_notebook', 'readme']
 
-# %% ../nbs/70_notebooks.ipynb #963c5902
-import ast, re, sys
+# %% ../nbs/70_notebooks.ipynb #a9f4e441
+import ast, os, re, sys
 from pathlib import Path
 
 import nbformat
 import papermill
 from nbconvert import MarkdownExporter
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from .config import ConfigError, atomic_file
 
@@ -56,11 +57,12 @@ def run_notebook(
     check_parameters(notebook, parameters)
     output = Path(output)
     failed = output.with_suffix(".failed.ipynb")
+    sockets = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()  # files, not ports that others can reach
     failed.unlink(missing_ok=True)
     with atomic_file(output) as temporary:
         try:
             papermill.execute_notebook(str(notebook), str(temporary), parameters, cwd=str(cwd or "."), kernel_name="python3",
-                                       progress_bar=progress, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr)
+                                       progress_bar=progress, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr, config=sockets)
         except PapermillExecutionError as e:
             temporary.rename(failed)
             what = re.sub(r"\x1b\[[0-9;]*m", "", f"{e.ename}: {e.evalue}")

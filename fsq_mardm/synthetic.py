@@ -650,7 +650,7 @@ jump: <jump> up{height}{reps} | <hop> on both feet{height}{reps} | <jump> in pla
     air{height}{reps}
 jump_forward: <jump> forward{reps} | <hop> forward with both feet{reps} | <leap> forward{reps}
 jump_side: <jump> to the {side}{reps} | <hop> sideways to the {side}{reps} | <leap> to {his} {side}{reps}
-squat: <squat> down{depth}{reps} | <do>{depth} squats{times} | <bend> {his} knees into a squat{depth}{reps} | <crouch>
+squat: <squat> down{depth}{reps} | <do> squats{depth}{times} | <bend> {his} knees into a squat{depth}{reps} | <crouch>
     down{depth}{reps}
 sit: <sit> down | <sit> down on a chair | <take> a seat | <lower> {himself} onto a chair
 sit_up: <sit> down and <stand> up again | <sit> down on a chair and then <get> up | <take> a seat and <rise> again
@@ -795,7 +795,7 @@ def sentence(
 _LEXICON = """
 NOUN: person man woman figure human hand hands=hand arm arms=arm leg foot feet=foot knee knees=knee head side circle curve arc
     line path pace speed steps=step chair seat bow squat squats=squat jacks=jack jumps=jump kick floor ground object air place
-    spot front way energy joy back chest zombie degrees=degree turn quarter times=time time height level shoulder waist
+    spot front way energy joy chest zombie degrees=degree turn quarter times=time time height level shoulder waist
     punches=punch punch star
 PRON: someone something they he she himself herself themselves where their his her
 DET: a an the both
@@ -805,7 +805,7 @@ SCONJ: while as if
 AUX: is=be are=be
 PART: not
 ADP: to in at with on of from into by like without onto along before after around over up down out above
-ADV: forward forwards ahead backwards backward slowly quickly fast gently sideways clockwise counterclockwise straight then
+ADV: back forward forwards ahead backwards backward slowly quickly fast gently sideways clockwise counterclockwise straight then
     first finally again once twice together overhead high deeply slightly still wearily happily proudly sneakily stealthily
     unsteadily angrily halfway all low
 ADJ: left right slow leisurely normal moderate brisk easy old elderly tired exhausted happy cheerful proud confident sneaky
@@ -825,12 +825,20 @@ def _lexicon() -> dict[str, str]:  # word -> token
 
 LEXICON = _lexicon()
 
+_EITHER = {w: f"{v}/VERB" for v in ("step", "turn", "bow", "squat", "jump", "kick", "curve", "punch") for w in (v, inflect(v, "s"))}
+_BEFORE_NOUN = {"takes", "taking", "does", "doing", "quarter", "star", "side"}
+
 def tokens(
     text: str,  # a caption of the grammar
 ) -> tuple[str, ...]:
     "HumanML3D tokens of a caption; `KeyError` for a word that the grammar does not have."
-    words = re.findall(r"[a-z0-9]+", text.lower())
-    return tuple("turn/VERB" if w == "turn" and i and words[i - 1] == "to" else LEXICON[w] for i, w in enumerate(words))
+    words, out = re.findall(r"[a-z0-9]+", text.lower()), []
+    for word, before, after in zip(words, ["", *words], [*words[1:], ""]):
+        noun = before in _BEFORE_NOUN or (out and out[-1].endswith(("/DET", "/ADJ", "/NUM")))
+        if word in _EITHER and not noun: out.append(_EITHER[word])
+        elif word == "jumping" and after != "jacks": out.append("jump/VERB")
+        else: out.append("back/NOUN" if word == "back" and before == "bent" else LEXICON[word])
+    return tuple(out)
 
 # %% ../nbs/21_synthetic.ipynb #cc54666f
 KINDS = ("walk", "walk", "curve", "curve", "circle", "run", "run_curve", "back", "sidestep", "turn", "march", "jump", "jump_way", "squat", "sit",
@@ -870,7 +878,7 @@ def draw_act(
     if kind == "pick": return Act("pick", side)
     if kind == "wave": return Act("wave", both, level=u(1.1, 1.9), reps=reps + 1)
     if kind == "raise":
-        level = (u(.75, .95), u(1.4, 1.75), u(2.5, 2.85))[rng.integers(3)]
+        level = (u(.85, 1.0), u(1.4, 1.75), u(2.5, 2.85))[rng.integers(3)]
         return Act("raise", both, level=level, way=("front", "side")[rng.integers(2)], seconds=u(.2, 1.), reps=min(reps, 3))
     if kind == "punch": return Act("punch", both, level=u(1.25, 1.6), reps=max(reps, 2) if both == "both" else reps)
     if kind == "clap": return Act("clap", level=u(.4, .8), reps=reps + 1)
@@ -896,7 +904,7 @@ def draw_spec(
     acts = [draw_act(k, rng, tempo, len(names) > 1) for k in names]
     if kind == "walk&gesture":
         acts = [dataclasses.replace(acts[0], seconds=4.5), dataclasses.replace(acts[1], during=True, reps=min(acts[1].reps, 2))]
-    if style == "zombie" and any(a.name in _HANDS for a in acts): style = "neutral"  # its hands are taken
+    if style in ("zombie", "sneaky") and any(a.name in _HANDS for a in acts): style = "neutral"  # its hands are taken
     alone = len(acts) == 1 and acts[0].name in ("walk", "run", "back") and acts[0].seconds > 4 and kind != "circle"
     enter, leave = (bool(alone and rng.random() < .4) for _ in range(2))
     return Spec(tuple(acts), style, ("left", "right")[rng.integers(2)], enter, leave, int(rng.integers(2 ** 31)))
