@@ -231,7 +231,7 @@ class AutoencoderConfig:
     metric_kind: str = "correlation"  # or stress
     metric_source: str = "swap"  # motion distances: between frames of the "input", or of the decoder after a "swap" of tokens
     metric_codes: bool = True  # the loss moves the codes too; False: only the scales
-    metric_decoder: bool = True  # ... and the decoder ("swap"); False: displacement carries no gradient
+    metric_decoder: bool = False  # ... and the decoder ("swap"); False: displacement carries no gradient
     metric_tokens: int = 384  # tokens compared a batch ("input")
     codes: int = 1024  # VQ; codes a layer for RVQ
     code_dim: int = 32  # VQ, RVQ
@@ -373,8 +373,8 @@ MEMBERS = {
     "VQ_AE_Model": dict(kind="VQ", codes=1024),
     "RVQ_AE_Model": dict(kind="RVQ", codes=256, layers=2),
     "ScrambledFSQ_AE_High": dict(kind="ScrambledFSQ", levels=tuple(FSQ_LEVELS["High"])),
-    "MetricFSQ_AE_High": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["High"]), metric=0.1),
-    "MetricFSQ_AE_Odd": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["Odd"]), metric=0.1),
+    "MetricFSQ_AE_High": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["High"]), metric=0.03),
+    "MetricFSQ_AE_Odd": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["Odd"]), metric=0.03),
 }
 SIZES = {"": {}, "_S": dict(width=128, latent_dim=128), "_Tiny": dict(width=32, latent_dim=32)}
 

@@ -124,7 +124,7 @@ def measure_travel(joints: np.ndarray, heading: np.ndarray) -> Travel:
     "Travel of a clip (T, 22, 3) with its facing (T,)."
     root = _smooth(joints[:, 0][:, [0, 2]], 0.15)
     step = np.linalg.norm(np.diff(root, axis=0), axis=1)
-    n, seconds, third = len(step), len(step)/FPS, max(1, len(step)//3)
+    seconds, third = len(step)/FPS, max(1, len(step)//3)
     ends = min(6, len(heading)//2)
     turn = heading[-ends:].mean() - heading[:ends].mean()
     share = (heading - heading[:ends].mean())/(turn if abs(turn) > 1e-6 else 1.)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['notebook_parameters', 'check_parameters', 'run_notebook', 'readme']
 
-# %% ../nbs/70_notebooks.ipynb #a9f4e441
-import ast, os, re, sys
+# %% ../nbs/70_notebooks.ipynb #c07ca3b9
+import ast, os, re, sys, tempfile
 from pathlib import Path
 
 import nbformat
@@ -57,12 +57,13 @@ def run_notebook(
     check_parameters(notebook, parameters)
     output = Path(output)
     failed = output.with_suffix(".failed.ipynb")
-    sockets = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()  # files, not ports that others can reach
     failed.unlink(missing_ok=True)
-    with atomic_file(output) as temporary:
+    with atomic_file(output) as temporary, tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+        # sockets in a private folder, not ports that other users of the machine can reach
+        private = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}} if os.name == "posix" else {})
         try:
             papermill.execute_notebook(str(notebook), str(temporary), parameters, cwd=str(cwd or "."), kernel_name="python3",
-                                       progress_bar=progress, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr, config=sockets)
+                                       progress_bar=progress, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr, config=private)
         except PapermillExecutionError as e:
             temporary.rename(failed)
             what = re.sub(r"\x1b\[[0-9;]*m", "", f"{e.ename}: {e.evalue}")
