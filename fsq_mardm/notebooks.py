@@ -63,7 +63,7 @@ def run_notebook(
         private = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}} if os.name == "posix" else {})
         try:
             papermill.execute_notebook(str(notebook), str(temporary), parameters, cwd=str(cwd or "."), kernel_name="python3",
-                                       progress_bar=progress, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr, config=private)
+                                       progress_bar=progress, start_timeout=300, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr, config=private)
         except PapermillExecutionError as e:
             temporary.rename(failed)
             what = re.sub(r"\x1b\[[0-9;]*m", "", f"{e.ename}: {e.evalue}")
