@@ -7,7 +7,8 @@ __all__ = ['BONES', 'FPS', 'THIGH', 'SHIN', 'ANKLE', 'STANDING', 'LOWEST', 'STYL
            'PHRASES', 'SPEEDS', 'PACES', 'CURVES', 'MANNERS', 'ADJECTIVES', 'SUBJECTS', 'JOINS', 'LEXICON', 'KINDS',
            'ease', 'keys', 'Act', 'Spec', 'Style', 'Step', 'Tracks', 'step_period', 'root_path', 'plan_feet',
            'Performance', 'plan', 'perform', 'plateau', 'act_speed', 'measure', 'act_key', 'slots', 'act_phrase',
-           'inflect', 'sentence', 'tokens', 'draw_act', 'draw_spec', 'generate_clip', 'draw_clip', 'make_synthetic']
+           'inflect', 'sentence', 'tokens', 'draw_act', 'draw_spec', 'clauses', 'check_caption', 'generate_clip',
+           'draw_clip', 'make_synthetic', 'check_captions']
 
 # %% ../nbs/21_synthetic.ipynb #254aa6f9
 import dataclasses, re
@@ -17,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d, minimum_filter1d
+from scipy.signal import find_peaks
 
-from .config import ConfigError, numpy_rng
-from .corpus import Caption, Clip, split_ids, write_corpus
+from .config import ConfigError, numpy_rng, read_json
+from .corpus import Caption, Clip, read_array, read_captions, split_ids, write_corpus
 from .features import joints_to_features_batch
 from .skeleton import HUMANML3D, qmul, qrot
 
@@ -909,6 +911,119 @@ def draw_spec(
     enter, leave = (bool(alone and rng.random() < .4) for _ in range(2))
     return Spec(tuple(acts), style, ("left", "right")[rng.integers(2)], enter, leave, int(rng.integers(2 ** 31)))
 
+# %% ../nbs/21_synthetic.ipynb #48d81065
+_TOLD = (("jack", r"jacks|star jumps"), ("clap", r"clap|applaud"), ("punch", r"punch|\bbox"), ("wave", r"wav(e|ing)|hello"), ("kick", "kick"), ("pick", "pick|reach"),
+         ("raise", r"arms?\b"), ("squat", "squat|crouch"), ("bow", r"\bbow|bend|lean"), ("sit", r"\bsit|seat|chair"), ("jump", "jump|hop|leap"),
+         ("sidestep", "sideways|sidestep|shuffl"), ("turn", "^(turn|rotat)"), ("stand", "^(stand|stay|wait)"), ("back", r"backward|steps? back\b"),
+         ("march", "march|in place|on the spot"), ("run", "^(run|jog)"), ("walk", ""))  # an act, and the words that tell it; the first that fits
+_SUBJECT = re.compile(r"^(someone|(the|an?) (\w+ )?(person|man|woman|figure|human)) (is |first )?")
+
+def clauses(
+    text: str,  # a caption of the grammar
+) -> list[tuple[str, str]]:  # (verb phrase, act) in the order of time
+    "What a caption tells, act by act."
+    text = re.sub(r", (curving|lifting|clapping)", r" \1", text.rstrip("."))
+    text = re.sub(r" and then (g\w+ up)", r" and \1", re.sub("^(after|while) ", "", text))
+    parts = [_SUBJECT.sub("", p) for p in re.split(r",? (?:and )?(?:then|finally) | before | while (?!turning)|, ", text)]
+    return [(p, next(act for act, words in _TOLD if re.search(words, p))) for p in parts]
+
+# %% ../nbs/21_synthetic.ipynb #df72f6e1
+class _Seen:
+    "What the joints (T, 22, 3) of one act show; lengths in m, angles in rad."
+    def __init__(self, joints):
+        self.j = np.asarray(joints, np.float64)
+        across = self.j[:, 1] - self.j[:, 2]
+        yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
+        self.turn, flat = yaw[-1] - yaw[0], 0 * yaw
+        self.front, self.left = np.stack([np.sin(yaw), flat, np.cos(yaw)], 1), np.stack([np.cos(yaw), flat, -np.sin(yaw)], 1)
+        hips = gaussian_filter1d(self.j[:, 0] * (1, 0, 1), 3., axis=0, mode="nearest")
+        step = np.diff(hips, axis=0)
+        inner = step[12:-12] if len(step) > 32 else step[len(step) // 3:-(len(step) // 3)]  # without the start and the stop
+        self.ahead, self.aside = (step * self.front[1:]).sum(), (step * self.left[1:]).sum()
+        self.speed, self.away = np.linalg.norm(inner, axis=1).mean() * FPS, np.linalg.norm(hips - hips[0], axis=1).max()
+
+    def sink(self): return self.j[0, 0, 1] - self.j[:, 0, 1].min()
+    def bend(self):
+        "How far the trunk bows beyond where it began."
+        up = self.j[:, 12] - self.j[:, 0]
+        angle = np.arctan2((up * self.front).sum(1), up[:, 1])
+        return angle.max() - angle[0]
+
+    def limb(self, tip, base, s):
+        "Forward and outward from joint `base` to joint `tip` of side s where the tip is farthest out."
+        d = self.j[:, tip + s] - self.j[:, base + s]
+        k = np.hypot(d[:, 0], d[:, 2]).argmax()
+        return d[k] @ self.front[k], abs(d[k] @ self.left[k])
+
+    def over(self, s): return (self.j[:, 20 + s, 1] - self.j[:, 16 + s, 1]).max()
+    def reach(self, s): return ((self.j[:, 20 + s] - self.j[:, 16 + s]) * self.front).sum(1)
+    def higher(self, joint, s): return self.j[:, joint + s, 1].max() - self.j[:, joint + 1 - s, 1].max()
+
+# %% ../nbs/21_synthetic.ipynb #1db88b3f
+def _times(act: str, m: _Seen, sides) -> int:
+    "How often an act is seen, by the peaks of a signal of its own."
+    if act == "punch" and len(sides) == 2: return sum(_times(act, m, (s,)) for s in sides)
+    j, s = m.j, sides[0] if sides else 0
+    wrist, elbow, shoulder = j[:, 20 + s], j[:, 18 + s], j[:, 16 + s]
+    bent = ((elbow - shoulder) * (wrist - elbow)).sum(1)
+    signal, prominence = {
+        "jump": (j[:, 10:12, 1].min(1), .03), "squat": (-j[:, 0, 1], .08), "bow": (-j[:, 15, 1], .04), "raise": (wrist[:, 1], max(.12, .3 * np.ptp(wrist[:, 1]))),
+        "kick": (j[:, 10 + s, 1], .15), "jack": (np.linalg.norm(j[:, 7] - j[:, 8], axis=1), .15), "punch": (np.maximum(m.reach(s), .37), .03),
+        "clap": (-np.minimum(np.linalg.norm(j[:, 20] - j[:, 21], axis=1), .25), .06), "wave": (bent[wrist[:, 1] > elbow[:, 1] + .02], .012)}[act]
+    ends = [signal.min()] if act != "wave" else []
+    return len(find_peaks(np.concatenate([ends, signal, ends]), prominence=prominence)[0])
+
+_COUNTED = ("jump", "squat", "bow", "raise", "kick", "jack", "punch", "clap", "wave")
+_COUNT = re.compile(r"\b(once|twice|(?:one|two|three|four|five|six) (?:times?|punches)|a punch)\b")
+_VALUE = {**{w: n for n, w in enumerate(_COUNTS)}, "once": 1, "twice": 2, "a": 1}
+
+# %% ../nbs/21_synthetic.ipynb #c38a9328
+_FACTS = (
+    ("walk run", r"forward|ahead", lambda m, w, s: m.ahead > .4), ("back", r"back\w*", lambda m, w, s: m.ahead < -.4),
+    ("walk run", "straight", lambda m, w, s: abs(m.turn) < .35), ("walk run turn", "left|right", lambda m, w, s: m.turn * w > .15),
+    ("walk", "counterclockwise", lambda m, w, s: m.turn > 1), ("walk", r"\bclockwise", lambda m, w, s: m.turn < -1),
+    ("walk", "circle|circular|around", lambda m, w, s: abs(m.turn) > 4), ("walk back", "slowly|slow|leisurely", lambda m, w, s: m.speed < .8),
+    ("walk back", "normal|moderate", lambda m, w, s: .7 < m.speed < 1.4), ("walk back", r"quickly|fast|brisk|hurr\w+|strid\w+", lambda m, w, s: m.speed > 1.3),
+    ("run", "easy|slowly|gently", lambda m, w, s: m.speed < 2.45), ("run", "fast|quickly|high speed", lambda m, w, s: m.speed > 2.3),
+    ("march turn jump", "in place|on the spot", lambda m, w, s: m.away < .3), ("march", "knees", lambda m, w, s: m.j[:, 4:6, 1].max(0).min() > .5),
+    ("stand", "stand|stay|wait", lambda m, w, s: m.away < .1), ("turn", "90 degrees|quarter turn", lambda m, w, s: abs(abs(m.turn) - np.pi / 2) < .4),
+    ("turn", "180 degrees|halfway", lambda m, w, s: abs(abs(m.turn) - np.pi) < .4), ("turn", "360 degrees|all the way", lambda m, w, s: abs(abs(m.turn) - 2 * np.pi) < .6),
+    ("sidestep jump", "left|right", lambda m, w, s: m.aside * w > .15), ("jump", "forward", lambda m, w, s: m.ahead > .2),
+    ("jump", "little|slightly", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() < .22), ("jump", r"\bhigh", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() > .3),
+    ("squat", "little|slightly", lambda m, w, s: m.sink() < .32), ("squat", r"deeply|\blow\b", lambda m, w, s: m.sink() > .36),
+    ("bow", "little|slightly", lambda m, w, s: m.bend() < .6), ("bow", r"deeply|\blow\b", lambda m, w, s: m.bend() > .75),
+    ("sit", r"\bsit|seat|chair", lambda m, w, s: m.j[:, 0, 1].min() < .65), ("sit", r"\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
+    ("pick", "left|right", lambda m, w, s: m.j[:, 20 + s[0], 1].min() < min(.24, m.j[:, 21 - s[0], 1].min())),
+    ("wave raise", "left|right", lambda m, w, s: m.higher(20, s[0]) > .05), ("wave raise", "both", lambda m, w, s: abs(m.higher(20, 0)) < .15),
+    ("raise", "little|waist", lambda m, w, s: all(m.over(k) < -.15 for k in s)), ("raise", "shoulder", lambda m, w, s: all(abs(m.over(k)) < .22 for k in s)),
+    ("raise", "above|overhead|high up", lambda m, w, s: all(m.over(k) > .3 for k in s)),
+    ("raise kick", "in front|forward", lambda m, w, s: all(np.subtract(*m.limb(*m.pair, k)) > 0 for k in s)),
+    ("raise kick", r"sideways|to the side|side\b", lambda m, w, s: all(np.subtract(*m.limb(*m.pair, k)) < 0 for k in s)),
+    ("punch", "left|right", lambda m, w, s: m.reach(s[0]).max() > m.reach(1 - s[0]).max() + .03), ("kick", "left|right", lambda m, w, s: m.higher(10, s[0]) > .15),
+    ("kick", r"\blow\b|close to", lambda m, w, s: m.j[:, 10 + s[0], 1].max() < .45), ("kick", "knee height", lambda m, w, s: .35 < m.j[:, 10 + s[0], 1].max() < .73),
+    ("kick", r"\bhigh\b|waist height", lambda m, w, s: m.j[:, 10 + s[0], 1].max() > .63))
+
+# %% ../nbs/21_synthetic.ipynb #9f942b6a
+def check_caption(
+    text: str,  # a caption of the grammar
+    joints: np.ndarray,  # (T, 22, 3) m, the motion that it is about
+    spans: list,  # (start, end) s of each act
+) -> list[tuple[str, bool]]:  # every statement that can be tested, and whether it holds
+    "Test every statement of a caption on the joints."
+    told = clauses(text)
+    if len(told) != len(spans): return [(f"{len(told)} acts", False)]
+    out = []
+    for (clause, act), (start, end) in zip(told, spans):
+        m = _Seen(joints[max(0, round(start * FPS) - 1):round(end * FPS) + 2])
+        m.pair = (10, 1) if act == "kick" else (20, 16)
+        side = re.search(r"\bboth\b", clause) or re.search(r"\b(left|right)\b", clause)
+        sides = _SIDES[side[0]] if side else ()
+        out += [(f"{act}: {f[0]}", bool(test(m, _SIGN.get(f[0], 0), sides))) for acts, words, test in _FACTS if act in acts.split() for f in re.finditer(words, clause)]
+        said, seen = _COUNT.search(clause), _times(act, m, sides) if act in _COUNTED else 1
+        if said: out.append((f"{act}: {said[0]}", seen == _VALUE[said[0].split()[0]]))
+        elif act in _COUNTED: out.append((act, seen > 0))
+    return out
+
 # %% ../nbs/21_synthetic.ipynb #14a43d45
 def generate_clip(
     spec: Spec,
@@ -936,7 +1051,16 @@ def draw_clip(
         if frames[0] <= planned[2].stop - planned[2].start <= frames[1]: return spec, *generate_clip(spec, rng, planned=planned)
     raise ConfigError(f"frames: no {kind!r} with {frames[0]} to {frames[1]} frames in 200 draws")
 
-# %% ../nbs/21_synthetic.ipynb #26593a38
+# %% ../nbs/21_synthetic.ipynb #797704c7
+def _drawn(n_clips: int, seed: int, mirror: bool):
+    "Name, kind, spec and (joints, captions, factors) of every clip of a corpus, twins after their originals."
+    order = numpy_rng(seed, "kinds").permutation(len(KINDS))
+    for i in range(n_clips):
+        kind, rng, name = KINDS[order[i % len(KINDS)]], numpy_rng(seed, "clip", i), f"{i:06d}"
+        spec, *clip = draw_clip(kind, rng)
+        yield name, kind, spec, clip
+        if mirror: yield "M" + name, kind, spec.mirrored(), generate_clip(spec.mirrored(), rng)
+
 def make_synthetic(
     root,  # a new or empty folder
     n_clips: int = 400,  # clips, mirrored twins not counted
@@ -945,15 +1069,28 @@ def make_synthetic(
 ) -> Path:
     "Write a synthetic corpus; the same seed gives the same bytes."
     made, kinds = {}, {}
-    order = numpy_rng(seed, "kinds").permutation(len(KINDS))
-    for i in range(n_clips):
-        kind, rng, name = KINDS[order[i % len(KINDS)]], numpy_rng(seed, "clip", i), f"{i:06d}"
-        spec, *clip = draw_clip(kind, rng)
-        made[name], kinds[name] = clip, kind
-        if mirror: made["M" + name], kinds["M" + name] = generate_clip(spec.mirrored(), rng), kind
+    for name, kind, _, clip in _drawn(n_clips, seed, mirror): made[name], kinds[name] = clip, kind
     joints = [j.astype(np.float32) for j, _, _ in made.values()]
     vectors, joints = joints_to_features_batch(joints, HUMANML3D, continuous_heading=True, return_joints=True)
     clips = (Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
              for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors))
     return write_corpus(root, clips, split_ids(list(made), kinds, seed=seed), name="synthetic", skeleton="t2m", licence="MIT",
                         source=f"fsq_mardm.synthetic, seed {seed}", extra={"acts": list(ACTS), "styles": list(STYLES), "seed": seed})
+
+# %% ../nbs/21_synthetic.ipynb #99a45732
+def check_captions(
+    root,  # a corpus that `make_synthetic` wrote
+) -> dict:  # clips, captions, silent (captions that state nothing testable), statements, problems: ["id: caption: statement"]
+    "Test every statement of every caption of a corpus on the stored joints."
+    root = Path(root)
+    info = read_json(root/"corpus.json")
+    ids = sorted(p.stem for p in (root/"texts").glob("*.txt"))
+    out = {"clips": len(ids), "captions": 0, "silent": 0, "statements": 0, "problems": []}
+    twins = sum(i.startswith("M") for i in ids)
+    for name, _, spec, _ in _drawn(len(ids) - twins, info["seed"], twins > 0):
+        joints, spans = read_array(root/"new_joints"/f"{name}.npy", (None, 22, 3)), perform(spec).spans
+        for caption in read_captions(root/"texts"/f"{name}.txt"):
+            found = check_caption(caption.text, joints, spans)
+            out["captions"], out["silent"], out["statements"] = out["captions"] + 1, out["silent"] + (not found), out["statements"] + len(found)
+            out["problems"] += [f"{name}: {caption.text}: {statement}" for statement, holds in found if not holds]
+    return out
