@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-LAYERS = [["config"], ["skeleton", "features", "bvh"], ["corpus", "synthetic", "bandai", "humanml3d", "text", "corpora"],
+LAYERS = [["config"], ["skeleton", "features", "bvh"], ["corpus", "synthetic", "bandai", "humanml3d", "text", "corpora", "prepare"],
           ["fsq", "vq", "autoencoder", "diffusion", "diffmlp", "mardm", "length"], ["checkpoints", "train", "stages"],
           ["metrics", "physics", "topology", "evaluators", "evaluate"], ["report", "plots", "viewer"], ["notebooks", "cli"]]
 LEVEL = {m: i for i, layer in enumerate(LAYERS) for m in layer}
