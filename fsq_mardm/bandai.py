@@ -7,7 +7,7 @@ __all__ = ['FPS', 'JOINTS', 'LEVELS', 'PHRASES', 'NUMBERS', 'TENS', 'STYLES', 'C
            'bandai_joints', 'bandai_files', 'facing', 'in_body_frame', 'Travel', 'measure_travel', 'Steps',
            'measure_steps', 'Hand', 'measure_hand', 'Posture', 'measure_posture', 'Measured', 'measure', 'travel_facts',
            'active_hands', 'hand_facts', 'sentence', 'compose', 'tag_fragments', 'cut_long', 'import_bandai',
-           'check_caption']
+           'check_caption', 'check_captions']
 
 # %% ../nbs/22_bandai.ipynb #3e2ac0fd
 import lzma, math, multiprocessing, re, tarfile
@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from .bvh import read_bvh, resample
 from .config import ConfigError, DataError, fingerprint, numpy_rng
-from .corpus import Caption, Clip, split_ids, write_corpus
+from .corpus import Caption, Clip, read_array, read_captions, split_ids, write_corpus
 from .features import joints_to_features_batch
 from .skeleton import HUMANML3D, mirror_joints
 from .text import tag_tokens
@@ -509,14 +509,15 @@ def compose(
     most: int = 4,  # captions at most; at least three
 ) -> tuple[list[tuple[str, ...]], Measured]:  # three or four different captions as fragments, and what was measured
     "Captions of a clip, from short to detailed; one that the second opinion (below) disputes is drawn again."
-    m, words, second = measure(joints), _Words(rng), _Second(joints)
+    m, words, second = measure(joints), _Words(rng), _Second(joints[:-1])  # the corpus stores one frame less
     write = (_gestures if content.startswith(("raise", "wave", "bye")) else _bows if content == "bow" else
              _travels if content.startswith(("walk", "run", "dash")) else _acts)
     found, detail, target = [], (1, 1, 2, 3), most if words.chance(0.6) else 3
-    for i in range(40):
-        fragments = tuple(f for f in write(m, words, content, style, detail[len(found)] + (i > 20)) if f)
+    for i in range(70):
+        n = detail[len(found)] + (i > 20) if i < 40 else 0  # a clip that is hard to describe is told with fewer facts
+        fragments = tuple(f for f in write(m, words, content, style, n) if f)
         if fragments in found: continue
-        if i > 30 or all(holds for _, holds in check_caption(sentence(fragments), joints, second)): found.append(fragments)
+        if i > 60 or all(holds for _, holds in check_caption(sentence(fragments), joints, second)): found.append(fragments)
         if len(found) == target: break
     return found, m
 
@@ -886,3 +887,20 @@ def _count_holds(f, m, acting, text) -> bool:
         side = "left" if "left" in before.rpartition(",")[2] else "right"
         return abs(_crossings(np.linalg.norm(m.wrist(side) - m.shoulder(side), axis=1), .3, .36) - said) <= 1
     return all(m.waves(side) == said for side in acting)
+
+# %% ../nbs/22_bandai.ipynb #b017680f
+def check_captions(
+    root,  # a corpus that `import_bandai` wrote
+) -> dict:  # clips, captions, silent (captions that state nothing testable), statements, problems: ["id: caption: statement"]
+    "Test every statement of every caption of a corpus on the stored joints."
+    root = Path(root)
+    ids = sorted(p.stem for p in (root/"texts").glob("*.txt"))
+    out = {"clips": len(ids), "captions": 0, "silent": 0, "statements": 0, "problems": []}
+    for i in ids:
+        joints = read_array(root/"new_joints"/f"{i}.npy", (None, 22, 3))
+        second = _Second(joints)
+        for caption in read_captions(root/"texts"/f"{i}.txt"):
+            found = check_caption(caption.text, joints, second)
+            out["captions"], out["silent"], out["statements"] = out["captions"] + 1, out["silent"] + (not found), out["statements"] + len(found)
+            out["problems"] += [f"{i}: {caption.text}: {statement}" for statement, holds in found if not holds]
+    return out

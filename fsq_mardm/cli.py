@@ -7,9 +7,9 @@ __all__ = ['COMMANDS', 'JSON', 'MODEL', 'SAMPLING', 'FORMATS', 'OUTPUT', 'TASKS'
            'data_synthesize', 'data_check', 'must_be_free', 'must_be_writable', 'read_mapping', 'mapped_joints',
            'read_caption_table', 'swap_sides', 'import_folder', 'data_import', 'paper_notebook', 'notebook_options',
            'run_stage', 'paper', 'notebook', 'readme', 'promote', 'parse_length', 'read_prompts', 'slug', 'Sample',
-           'plan_samples', 'load_model', 'sampling_options', 'estimate_lengths', 'staged', 'parse_formats',
-           'save_motions', 'report_motions', 'make_motions', 'sample', 'parse_section', 'read_motion', 'edit_mask',
-           'edit_motion', 'edit', 'build_parser', 'main', 'console']
+           'plan_samples', 'usable_device', 'load_model', 'sampling_options', 'train_length', 'estimate_lengths',
+           'staged', 'parse_formats', 'save_motions', 'report_motions', 'make_motions', 'sample', 'parse_section',
+           'read_motion', 'edit_mask', 'edit_motion', 'join', 'edit', 'build_parser', 'main', 'console']
 
 # %% ../nbs/71_cli.ipynb #5c13d98e
 import argparse, ast, json, math, os, re, shutil, subprocess, sys, tempfile
@@ -23,6 +23,7 @@ COMMANDS = {}  # words -> (function, options, or a function that gives them)
 
 def opt(*names, **settings) -> tuple: return names, settings  # what goes to `add_argument`
 
+# %% ../nbs/71_cli.ipynb #1fc3083a
 JSON = opt("--json", action="store_true", help="print the results as JSON")
 
 def command(
@@ -46,8 +47,8 @@ def at_least(low, kind=int):
     def number(text):
         try: value = kind(text)
         except ValueError: value = math.nan
-        if not low <= value < math.inf: raise argparse.ArgumentTypeError(f"found {text!r}, expected a{'n integer' if kind is int else ' number'} of at least {low}")
-        return value
+        if low <= value < math.inf: return value
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a{'n integer' if kind is int else ' number'} of at least {low}")
     return number
 
 # %% ../nbs/71_cli.ipynb #7a0d51a7
@@ -62,7 +63,11 @@ def data_synthesize(a):
 def _made(a, root):
     from fsq_mardm.corpus import load_corpus
     corpus = load_corpus(root)
-    say(a, dict(folder=str(root), name=corpus.name, clips=len(corpus), fingerprint=corpus.fingerprint, **{s: len(corpus.split(s)) for s in ("train", "val", "test")}), corpus, root)
+    splits = {s: corpus.split(s) for s in ("train", "val", "test")}
+    out = sum(len(s.dropped) for s in splits.values())
+    if out: note(f"{out} clips or parts are not of {corpus.min_frames} to 199 frames: autoencoders train on them, generators do not")
+    counts = dict(clips=len(corpus), left_out=out, **{k: len(s) for k, s in splits.items()})
+    say(a, dict(folder=str(root), name=corpus.name, fingerprint=corpus.fingerprint, **counts), corpus, root)
 
 @command("data check", opt("folder", help="folder of a corpus"), JSON)
 def data_check(a):
@@ -99,11 +104,13 @@ def read_mapping(path) -> dict:  # joints: 22 lists of names, scale: metres in a
     if unknown := sorted(set(found) - {"joints", "scale", "up"}): raise DataError(f"{path}: unknown entry {unknown[0]!r}; expected joints, scale, up")
     names, scale, up = HUMANML3D.joint_names, found.get("scale"), found.get("up", "y")
     if missing := [n for n in names if n not in found["joints"]]: raise DataError(f"{path}: joint {missing[0]!r} is not mapped; expected all 22 of HumanML3D")
-    if unknown := [n for n in found["joints"] if n not in names]: raise DataError(f"{path}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
+    unknown = [n for n in found["joints"] if n not in names]
+    if unknown: raise DataError(f"{path}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
     joints = [[v] if isinstance(v := found["joints"][n], str) else v for n in names]
     bad = next((n for n, v in zip(names, joints) if not v or not isinstance(v, list) or not all(isinstance(s, str) for s in v)), None)
     if bad: raise DataError(f"{path}: joint {bad!r} is {found['joints'][bad]!r}; expected the name of a joint in the files, or a list of names")
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6: raise DataError(f"{path}: scale is {scale!r}; expected metres in a unit of the files, e.g. 0.01")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
+        raise DataError(f"{path}: scale is {scale!r}; expected metres in a unit of the files, e.g. 0.01")
     if up not in ("y", "z"): raise DataError(f"{path}: up is {up!r}; expected 'y' or 'z'")
     return dict(joints=joints, scale=float(scale), up=up)
 
@@ -118,7 +125,8 @@ def mapped_joints(
     from fsq_mardm.config import DataError
     bvh = read_bvh(path)
     where = {n: i for i, n in enumerate(bvh.names)}
-    if missing := [n for part in mapping["joints"] for n in part if n not in where]: raise DataError(f"{path}: no joint {missing[0]!r}; expected those of the mapping (the file has {', '.join(bvh.names)})")
+    missing = [n for part in mapping["joints"] for n in part if n not in where]
+    if missing: raise DataError(f"{path}: no joint {missing[0]!r}; expected those of the mapping (the file has {', '.join(bvh.names)})")
     world = bvh.global_positions()
     joints = np.stack([world[:, [where[n] for n in part]].mean(1) for part in mapping["joints"]], 1)*mapping["scale"]
     if mapping["up"] == "z": joints = joints[..., [0, 2, 1]]*[1, 1, -1]
@@ -135,7 +143,8 @@ def read_caption_table(
     "The captions of a folder; `DataError` names the first bad line."
     from fsq_mardm.config import DataError
     try: lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as e: raise DataError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'}); expected lines file<TAB>caption") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise DataError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'}); expected lines file<TAB>caption") from None
     found = {}
     for n, line in enumerate(lines, 1):
         if not line.strip(): continue
@@ -152,8 +161,10 @@ def read_caption_table(
 def swap_sides(text: str) -> str:
     "A sentence about the mirror image."
     other = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
-    return re.sub(rf"\b({'|'.join(other)})", lambda m: (o := other[m[0].lower()]) and (o.capitalize() if m[0][0].isupper() else o), text, flags=re.I)
+    swap = lambda m: other[m[0]] if m[0] in other else other[m[0].lower()].capitalize()
+    return re.sub(rf"\b({'|'.join(other)})", swap, text, flags=re.I)
 
+# %% ../nbs/71_cli.ipynb #e565481d
 def import_folder(
     source,  # folder of BVH files
     root,  # new or empty folder of the corpus
@@ -168,14 +179,17 @@ def import_folder(
     from fsq_mardm.corpus import split_ids, write_corpus
     from fsq_mardm.skeleton import HUMANML3D, mirror_joints
     mapping, table = read_mapping(mapping), read_caption_table(captions)
-    if missing := [f for f in table if not (Path(source)/f).is_file()]: raise DataError(f"{captions}: names {missing[0]!r}, but {Path(source)/missing[0]} is missing; expected a BVH file")
+    missing = [f for f in table if not (Path(source)/f).is_file()]
+    if missing: raise DataError(f"{captions}: names {missing[0]!r}, but {Path(source)/missing[0]} is missing; expected a BVH file")
     made, texts, files = {}, {}, {}
     for n, file in enumerate(tqdm(sorted(table), desc="reading motion capture", unit="file", disable=not sys.stderr.isatty())):
         made[name := f"{n + 1:06d}"], texts[name], files[name] = mapped_joints(Path(source)/file, mapping), table[file], file
-        if mirror: made["M" + name], texts["M" + name] = mirror_joints(made[name], HUMANML3D), [(swap_sides(t), a, b) for t, a, b in table[file]]
+        if not mirror: continue
+        made["M" + name], texts["M" + name] = mirror_joints(made[name], HUMANML3D), [(swap_sides(t), a, b) for t, a, b in table[file]]
     return write_corpus(root, _clips(made, texts), split_ids(list(made), seed=seed), name=Path(root).resolve().name, skeleton="t2m",
                         licence="as the source", source="BVH files", extra=dict(sources=files, seed=seed, mirrored=mirror))
 
+# %% ../nbs/71_cli.ipynb #24ce60b3
 def _clips(made: dict, texts: dict):
     "Clips of joints (T, 22, 3) and captions, by identifier."
     from fsq_mardm.corpus import Caption, Clip
@@ -198,7 +212,7 @@ def data_import(a):
     from fsq_mardm.bandai import import_bandai
     from fsq_mardm.config import ConfigError
     must_be_free(a.out)
-    if a.captions and not a.mapping: raise ConfigError("--captions: given without --mapping; expected both for a folder of your own (Bandai-Namco clips get composed captions)")
+    if a.captions and not a.mapping: raise ConfigError("--captions: given without --mapping; expected both for a folder of your own")
     if a.mapping: root = import_folder(a.source, a.out, a.mapping, a.captions or Path(a.source)/"captions.tsv", a.seed, a.mirror)
     else: root = import_bandai(a.source, a.out, seed=a.seed, workers=a.workers, mirror=a.mirror, progress=sys.stderr.isatty())
     _made(a, root)
@@ -211,6 +225,7 @@ def paper_notebook(stage: str) -> Path:
     if not path.is_file(): raise ConfigError(f"{path}: missing; expected to be run in the project's folder, the one that holds nbs/")
     return path
 
+# %% ../nbs/71_cli.ipynb #b54559df
 def notebook_options(stage: str) -> list:
     "An option for each parameter of a notebook, with its name, kind, default and comment."
     from fsq_mardm.notebooks import notebook_parameters
@@ -237,6 +252,7 @@ def run_stage(stage: str, a):
     metrics = read_json(record)["metrics"]
     say(a, dict(notebook=str(done), record=str(record), metrics=metrics), *(f"{k}: {v:.6g}" for k, v in metrics.items()), done, record)
 
+# %% ../nbs/71_cli.ipynb #81a3b74d
 def _stage(words: str, stage: str, help: str):
     "A command for a notebook."
     def run(a): return run_stage(stage, a)
@@ -249,20 +265,25 @@ _stage("train-mardm", "train_mardm", "train a generator (second stage)")
 _stage("evaluate ae", "evaluation_ae", "evaluate an autoencoder on the test split")
 _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test split")
 
-# %% ../nbs/71_cli.ipynb #89508267
-@command("paper", opt("--preset", default="smoke", help="a name of workflow/presets"), opt("--corpus", default="", help="synthetic, bandai, t2m or kit; empty: the preset's"),
+# %% ../nbs/71_cli.ipynb #7414ffe9
+@command("paper", opt("--preset", default="smoke", help="a name of workflow/presets"),
+         opt("--corpus", default="", help="synthetic, bandai, t2m or kit; empty: the preset's"),
          opt("--source", default="", help="archive or folder that holds the corpus"), opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
-         opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"), opt("--dry_run", action="store_true", help="only say what would run"))
+         opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
+         opt("--dry_run", action="store_true", help="only say what would run"))
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.config import ConfigError
     if not Path("workflow/Snakefile").is_file(): raise ConfigError("workflow/Snakefile: missing; expected to be run in the project's folder")
+    known = sorted(p.stem for p in Path("workflow/presets").glob("*.yaml"))
+    if a.preset not in known: raise ConfigError(f"preset {a.preset!r} is unknown; expected one of {', '.join(known)}")
     settings = [f"{k}={v}" for k in ("preset", "corpus", "source", "seeds") if (v := getattr(a, k))]
     call = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(a.cores), "--rerun-incomplete", "--config", *settings]
     environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, "PYTHONHASHSEED": "0"}
     for more in [["--dry-run"]] if a.dry_run else [["--unlock", "--quiet", "all"], []]:   # a killed run leaves a lock
         if code := subprocess.run([*call, *(more or ["--quiet", "rules"])], env=environment).returncode: return code
 
+# %% ../nbs/71_cli.ipynb #5eb9ac55
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"), opt("parameters", type=json.loads, help="JSON object"))
 def notebook(a):
     "execute one notebook with checked parameters"
@@ -297,6 +318,7 @@ def parse_length(
     if frames % 4: note(f"{where}: {frames} frames rounded down to {frames//4*4}, a multiple of 4")
     return frames//4*4
 
+# %% ../nbs/71_cli.ipynb #95472068
 def read_prompts(
     text_prompt: str = "",  # one text
     text_path: str = "",  # or a file with a line `text` or `text#length` each
@@ -316,7 +338,8 @@ def read_prompts(
 def _lines(path) -> list:  # of (where, text, length or None)
     from fsq_mardm.config import ConfigError
     try: lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as e: raise ConfigError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'}); expected lines text#length") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'}); expected lines text#length") from None
     parts = [(f"{path}:{n}", *line.rpartition("#")) for n, line in enumerate(lines, 1) if line.strip()]
     if not parts: raise ConfigError(f"{path}: holds no text; expected lines text#length")
     return [(where, " ".join((text if sep else tail).split()), tail if sep else None) for where, text, sep, tail in parts]
@@ -328,6 +351,7 @@ def slug(text: str, most: int = 40) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:most].strip("-") or "motion"
 
+# %% ../nbs/71_cli.ipynb #3c172a12
 @dataclass
 class Sample:
     "One motion to be made."
@@ -346,7 +370,8 @@ def plan_samples(prompts: list, repeats: int, seed: int) -> list:
     asked, found = Counter(), []
     for n, (text, frames) in enumerate(prompts):
         for r in range(repeats):
-            found.append(Sample(text, frames, r, derive_seed(seed, text, frames, asked[text, frames]) % 2**53, f"sample{n:03d}_{slug(text)}_len{frames}"))
+            own = derive_seed(seed, text, frames, asked[text, frames]) % 2**53   # a JSON number can hold it
+            found.append(Sample(text, frames, r, own, f"sample{n:03d}_{slug(text)}_len{frames}"))
             asked[text, frames] += 1
     return found
 
@@ -354,45 +379,99 @@ def plan_samples(prompts: list, repeats: int, seed: int) -> list:
 MODEL = (opt("--name", default="FSQ_MARDM", help="run name of train-mardm"), opt("--ae_name", default="FSQ_AE_High", help="run name of train-ae"),
          opt("--dataset_name", default="t2m", help="corpus the models were trained on"), opt("--checkpoints_dir", default="./checkpoints", help="folder of trained models"),
          opt("--device", default="", help="empty: a GPU if there is one"))
-SAMPLING = (opt("--time_steps", type=at_least(1), default=18, help="steps of the mask schedule"), opt("--cfg", type=at_least(0, float), default=4.5, help="guidance"),
-            opt("--temperature", type=at_least(0, float), default=1., help="scale of the noise"), opt("--solver", default="", help="of the head; empty: midpoint for SiT, ancestral for DDPM"),
+SAMPLING = (opt("--time_steps", type=at_least(1), default=18, help="steps of the mask schedule"),
+            opt("--cfg", type=at_least(0, float), default=4.5, help="guidance"), opt("--temperature", type=at_least(0, float), default=1., help="scale of the noise"),
+            opt("--solver", default="", help="of the head; empty: midpoint for SiT, ancestral for DDPM"),
             opt("--solver_steps", type=at_least(0), default=0, help="solver steps a reveal; 0: 8 for SiT, 50 for DDPM"),
             opt("--hard_pseudo_reorder", action="store_true", help="accepted: provably changes nothing"),
             opt("--seed", type=int, default=3407, help="base seed of every draw"), opt("--repeat_times", type=at_least(1), default=1, help="motions for each text"))
 
+def usable_device(name: str):
+    "A device by name, or the one there is; `ConfigError` when it cannot be used."
+    import torch
+    from fsq_mardm.config import ConfigError
+    from fsq_mardm.train import pick_device
+    try: return torch.zeros(1, device=pick_device(name or None)).device
+    except (RuntimeError, AssertionError) as e:
+        raise ConfigError(f"--device {name}: cannot be used ({str(e).splitlines()[0][:80]}); expected cpu, or cuda where there is a GPU") from None
+
+# %% ../nbs/71_cli.ipynb #2c061445
 def load_model(a):
     "The models that `MODEL`'s options name; `CheckpointError` for those of another corpus."
     from fsq_mardm.config import CheckpointError
     from fsq_mardm.stages import TextToMotion, run_folder
-    from fsq_mardm.train import pick_device
+    device = usable_device(a.device)
     folders = [run_folder(a.checkpoints_dir, a.dataset_name, n) for n in (a.ae_name, a.name)]
     for folder, flag in zip(folders, ("--ae_name", "--name")):
         there = sorted(p.parent.name for p in folder.parent.glob("*/model"))
-        if not folder.is_dir(): raise CheckpointError(f"{folder}: missing; expected {flag} to be a trained run ({', '.join(there) or f'none in {folder.parent}: see --checkpoints_dir and --dataset_name'})")
-    model = TextToMotion.load(*folders, device=pick_device(a.device or None))
-    if (found := model.ae.meta["corpus"]["name"]) != a.dataset_name: raise CheckpointError(f"{folders[0]}: trained on corpus {found}, expected {a.dataset_name} (--dataset_name)")
+        runs = ", ".join(there) or f"none in {folder.parent}: see --checkpoints_dir and --dataset_name"
+        if not folder.is_dir(): raise CheckpointError(f"{folder}: missing; expected {flag} to be a trained run ({runs})")
+    model = TextToMotion.load(*folders, device=device)
+    found = model.ae.meta["corpus"]["name"]
+    if found != a.dataset_name: raise CheckpointError(f"{folders[0]}: trained on corpus {found}, expected {a.dataset_name} (--dataset_name)")
     return model
 
 def sampling_options(a) -> dict:
     "Keywords of `MARDM.generate`."
-    return dict(time_steps=a.time_steps, cfg=a.cfg, temperature=a.temperature, solver=a.solver or None, solver_steps=a.solver_steps or None, hard_pseudo_reorder=a.hard_pseudo_reorder)
+    return dict(time_steps=a.time_steps, cfg=a.cfg, temperature=a.temperature, solver=a.solver or None, solver_steps=a.solver_steps or None,
+                hard_pseudo_reorder=a.hard_pseudo_reorder)
+
+# %% ../nbs/71_cli.ipynb #a2e52702
+@command("train-length", opt("--name", default="length_estimator", help="run name"),
+         opt("--dataset_name", default="t2m", help="synthetic, bandai, t2m or kit"),
+         opt("--dataset_dir", default="./datasets", help="folder that holds the corpora"), opt("--checkpoints_dir", default="./checkpoints", help="folder of trained models"),
+         opt("--text_encoder", default="minilm", help="minilm, clip or hash; the generator's"), opt("--steps", type=at_least(1), default=1000, help="optimiser steps"),
+         opt("--batch_size", type=at_least(1), default=128, help="captions a step"), opt("--lr", type=at_least(0, float), default=2e-4, help="learning rate"),
+         opt("--seed", type=int, default=3407, help="base seed of every draw"), opt("--device", default="", help="empty: a GPU if there is one"), JSON)
+def train_length(a):
+    "train the length estimator that NA needs"
+    import torch
+    from fsq_mardm.corpora import open_corpus
+    from fsq_mardm.length import LengthEstimator
+    from fsq_mardm.stages import caption_conditions, run_folder
+    from fsq_mardm.train import fit
+    device, corpus = usable_device(a.device), open_corpus(a.dataset_name, a.dataset_dir)
+    texts, tokens = {}, {}
+    for name in ("train", "val"):
+        texts[name] = caption_conditions(split := corpus.split(name), a.text_encoder, Path(a.dataset_dir)/".text").to(device)
+        tokens[name] = torch.tensor([n//4 for n, c in zip(split.lengths.tolist(), split.captions) for _ in c], device=device)
+    model = LengthEstimator(texts["train"].shape[1], seed=a.seed).to(device)
+    def loss(model, step, generator):
+        pick = torch.randint(len(tokens["train"]), (a.batch_size,), generator=generator, device=device)
+        return model.loss(texts["train"][pick], tokens["train"][pick]), {}
+    meta = dict(what="length", config=model.config, encoder=a.text_encoder, corpus=dict(name=corpus.name, fingerprint=corpus.fingerprint))
+    done = fit(model, loss, steps=a.steps, out=run_folder(a.checkpoints_dir, a.dataset_name, a.name), seed=a.seed, lr=a.lr,
+               warm_up=min(100, a.steps), save_every=a.steps, overwrite=True, progress=sys.stderr.isatty(), extra_meta=meta)
+    _report_length(a, done.model, texts["val"], tokens["val"], tokens["train"], done.last)
+
+# %% ../nbs/71_cli.ipynb #59b71388
+def _report_length(a, model, texts, tokens, train, path):
+    "The mean error of the estimator's median on the validation split, beside that of the one best constant."
+    median = (model.probabilities(texts).cumsum(-1) < .5).sum(-1)
+    error, constant = ((guess - tokens).abs().float().mean().item()*4 for guess in (median, train.median()))
+    text = f"off by {error:.1f} frames on average; the best constant by {constant:.1f}"
+    say(a, dict(checkpoint=str(path), frames_off=error, frames_off_constant=constant), text, path)
 
 # %% ../nbs/71_cli.ipynb #b34c6d05
 def estimate_lengths(
     prompts: list,  # (text, frames or None)
     model,  # of `load_model`
-    folder,  # run folder of a length estimator: model/latest.safetensors
+    folder,  # run folder of `train-length`
     seed: int,  # base seed
 ) -> list:  # (text, frames)
-    "Put a length where there is none; `CheckpointError` when that needs an estimator and there is none."
+    "Put a length where there is none; `CheckpointError` when that needs an estimator and there is no fitting one."
     from fsq_mardm.checkpoints import load_checkpoint, load_into
     from fsq_mardm.config import CheckpointError, torch_rng
     from fsq_mardm.length import LengthEstimator
     if all(frames for _, frames in prompts): return prompts
     path = Path(folder)/"model/latest.safetensors"
-    if not path.is_file(): raise CheckpointError(f"{path}: missing; expected a trained length estimator, which NA needs (or give --motion_length, or text#length)")
+    advice = "which NA needs (see train-length; or give --motion_length, or text#length)"
+    if not path.is_file(): raise CheckpointError(f"{path}: missing; expected a trained length estimator, {advice}")
     state, meta = load_checkpoint(path)
     if meta.get("what") != "length": raise CheckpointError(f"{path}: holds {meta.get('what') or 'something else'}, expected length")
+    for what in ("encoder", "corpus"):
+        found, wanted = meta[what], model.mardm.meta[what]
+        if found != wanted: raise CheckpointError(f"{path}: trained with {what} {found}, expected the generator's {wanted}")
     estimator = load_into(LengthEstimator(**meta["config"]), state["model"], path).eval()
     drawn = estimator.sample(model.encoder.encode([t for t, _ in prompts]), [torch_rng(seed, "length", t) for t, _ in prompts]).tolist()
     return [(text, frames or min(196, max(8, 4*n))) for (text, frames), n in zip(prompts, drawn)]
@@ -414,6 +493,7 @@ def staged(out):
         shutil.rmtree(folder, ignore_errors=True)
         if made: out.rmdir()
 
+# %% ../nbs/71_cli.ipynb #071c6b5d
 def parse_formats(text: str) -> tuple:
     "Formats of a list such as `npy,html`."
     found = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
@@ -443,12 +523,13 @@ def save_motions(
             joints = np.asarray(joints, np.float32)
             if "npy" in a.formats: np.save(folder/f"{s.name}.npy", joints*np.float32(skeleton.to_metres))
             if "mp4" in a.formats: save_mp4(folder/f"{s.name}.mp4", joints, skeleton, title=s.text, fps=fps)
-            if "bvh" in a.formats: write_bvh(folder/f"{s.name}.bvh", joints*skeleton.to_metres, skeleton, fps, scale=a.bvh_scale)
+            if "bvh" in a.formats: write_bvh(folder/f"{s.name}.bvh", joints, skeleton, fps, scale=skeleton.to_metres*a.bvh_scale)
             pages.setdefault(s.prompt, list(beside[i]) if beside else []).append((f"{s.text} ({s.repeat + 1})", joints))
         for prompt, shown in pages.items():
             if "html" in a.formats: save_html(folder/f"{prompt}.html", shown, skeleton, fps=fps, title=shown[-1][0])
     return [{f: str(out/f"{s.prompt if f == 'html' else s.name}.{f}") for f in a.formats} for s in samples]
 
+# %% ../nbs/71_cli.ipynb #43cbe02b
 def report_motions(a, samples: list, files: list, fps: float, **more):
     "Print what was made."
     made = [dict(text=s.text, frames=s.frames, seconds=s.frames/fps, repeat=s.repeat, seed=s.seed, files=f) for s, f in zip(samples, files)]
@@ -471,9 +552,11 @@ def make_motions(
             bar.update(len(part))
     return found
 
-@command("sample", opt("--text_prompt", default="", help="what the person does"), opt("--text_path", default="", help="or a file of lines text#length, length in frames or NA"),
+# %% ../nbs/71_cli.ipynb #bfa315d1
+@command("sample", opt("--text_prompt", default="", help="what the person does"),
+         opt("--text_path", default="", help="or a file of lines text#length, length in frames or NA"),
          opt("--motion_length", default="120", help="frames for texts without their own, 8 to 196; NA: estimate"), *MODEL, *SAMPLING, *OUTPUT,
-         opt("--length_name", default="length_estimator", help="run name of the length estimator, for NA"), opt("--batch_size", type=at_least(1), default=32, help="motions at a time"))
+         opt("--length_name", default="length_estimator", help="run name of train-length, for NA"), opt("--batch_size", type=at_least(1), default=32, help="motions at a time"))
 def sample(a):
     "text to motion: npy, mp4, BVH and an HTML viewer"
     from fsq_mardm.config import ConfigError
@@ -484,7 +567,8 @@ def sample(a):
     prompts = estimate_lengths(prompts, model, Path(a.checkpoints_dir)/a.dataset_name/a.length_name, a.seed)
     samples, options = plan_samples(prompts, a.repeat_times, a.seed), sampling_options(a)
     motions = make_motions(model, samples, options, a.batch_size)
-    report_motions(a, samples, save_motions(a, samples, motions, model.skeleton, model.fps), model.fps, model=a.name, autoencoder=a.ae_name, sampling=options)
+    files = save_motions(a, samples, motions, model.skeleton, model.fps)
+    report_motions(a, samples, files, model.fps, model=a.name, autoencoder=a.ae_name, sampling=options)
 
 # %% ../nbs/71_cli.ipynb #2f932b02
 TASKS = {"in-betweening": [(.25, .75)], "prefix": [(.5, 1.)], "suffix": [(0., .5)], "outpainting": [(0., .25), (.75, 1.)]}  # what is made anew
@@ -493,9 +577,10 @@ def parse_section(text: str) -> tuple:
     "`40,80` in frames or `0.25,0.75` as shares."
     try: found = tuple(float(v) if "." in v else int(v) for v in text.split(","))
     except ValueError: found = ()
-    if len(found) != 2 or type(found[0]) is not type(found[1]): raise argparse.ArgumentTypeError(f"found {text!r}, expected START,END in frames or as shares such as 0.25,0.75")
-    return found
+    if len(found) == 2 and type(found[0]) is type(found[1]): return found
+    raise argparse.ArgumentTypeError(f"found {text!r}, expected START,END in frames or as shares such as 0.25,0.75")
 
+# %% ../nbs/71_cli.ipynb #bff3ad51
 def read_motion(
     path,  # npy: joints (T, J, 3) in metres, or features (T, 263|251 or 67|64)
     skeleton,
@@ -506,9 +591,11 @@ def read_motion(
     from fsq_mardm.config import DataError
     from fsq_mardm.features import essential, joints_to_features
     try: x = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e: raise DataError(f"{path}: not a .npy file of numbers ({str(e).splitlines()[0][:80]}); expected joints or features") from None
+    except (OSError, ValueError, EOFError) as e:
+        raise DataError(f"{path}: not a .npy file of numbers ({getattr(e, 'strerror', None) or 'another kind of file'}); expected joints or features") from None
     shapes = f"joints (frames, {skeleton.n_joints}, 3) or features (frames, {skeleton.essential_dim} or {skeleton.full_dim})"
-    if not isinstance(x, np.ndarray) or x.shape[1:] not in {(skeleton.n_joints, 3), (skeleton.essential_dim,), (skeleton.full_dim,)} or x.dtype.kind not in "fiu":
+    known = {(skeleton.n_joints, 3), (skeleton.essential_dim,), (skeleton.full_dim,)}
+    if not isinstance(x, np.ndarray) or x.shape[1:] not in known or x.dtype.kind not in "fiu":
         raise DataError(f"{path}: holds {getattr(x, 'shape', 'several arrays')}, expected {shapes}")
     if not np.isfinite(x).all(): raise DataError(f"{path}: holds NaN or infinity, expected finite numbers")
     frames = parse_length(len(x), f"{path}")
@@ -531,14 +618,16 @@ def edit_mask(
             raise ConfigError(f"mask_edit_section: found {start},{end}, expected START < END inside 0,{1. if isinstance(end, float) else frames}")
     return torch.stack([frame_mask(torch.tensor([frames//4]), *s) for s in sections]).any(0)
 
+# %% ../nbs/71_cli.ipynb #1521ce8c
 def edit_motion(
     model,  # of `load_model`
     features,  # (T, D) raw essential features
     mask,  # (1, L) bool: tokens to make anew
     samples: list,  # of `Sample`: B texts and seeds
     options: dict,  # of `sampling_options`
-) -> list:  # B arrays (T, J, 3); the motion as the autoencoder writes it is their equal outside the mask, but for a few frames at its edges
-    "The motion with marked tokens made anew, once for each sample."
+    keep_source: bool = False,  # kept frames are the source's own, not the decoder's
+) -> list:  # B arrays (T, J, 3)
+    "The motion with marked tokens made anew, once for each sample; the target of the other tokens is the source's."
     import torch
     from fsq_mardm.config import torch_rng
     from fsq_mardm.features import features_to_joints
@@ -549,13 +638,34 @@ def edit_motion(
         target = ae.encode_target(((torch.as_tensor(features) - mean)/std)[None].to(device)).repeat(B, 1, 1)
         cond, rngs = model.encoder.encode([s.text for s in samples]).to(device), [torch_rng(s.seed, "sample") for s in samples]
         made = model.mardm.edit(target, mask.repeat(B, 1), cond, lengths, bottleneck=ae, generator=rngs, **options)
-        motion = ae.decode_target(made).float().cpu()*std + mean
-    return [features_to_joints(m.numpy(), model.skeleton.n_joints) for m in motion]
+        motion = (ae.decode_target(made).float().cpu()*std + mean).numpy()
+    if keep_source: motion = [join(m, features, mask[0].repeat_interleave(4).numpy()) for m in motion]
+    return [features_to_joints(m, model.skeleton.n_joints) for m in motion]
 
-# %% ../nbs/71_cli.ipynb #3cab8e5a
-@command("edit", opt("--source_motion", required=True, help="npy of joints (frames, 22, 3) in metres, or of features"), opt("--text_prompt", default="", help="what the person does in the new part"),
-         opt("--mask_edit_section", nargs="*", type=parse_section, default=[], metavar="START,END", help="frames to make anew, e.g. 40,80, or shares, e.g. 0.25,0.75; whole tokens of 4 frames"),
-         opt("--task", choices=list(TASKS), default=None, help="or by name: in-betweening keeps both ends, prefix the first half, suffix the second, outpainting the middle"), *MODEL, *SAMPLING, *OUTPUT)
+# %% ../nbs/71_cli.ipynb #23d9f08e
+def join(
+    made, source,  # (T, D) raw features
+    new,  # (T,) bool: frames that come from `made`
+    over: int = 4,  # frames in which a step at an edge fades away
+):  # (T, D)
+    "The source where it is kept, and what was made moved to meet it at the edges."
+    import numpy as np
+    out = np.where(new[:, None], made, source)
+    for edge in np.flatnonzero(np.diff(new.astype(int))):
+        kept, way = (edge, 1) if new[edge + 1] else (edge + 1, -1)
+        for k in range(1, over + 1):
+            if not (0 <= (at := kept + way*k) < len(new) and new[at]): break
+            out[at] += (source[kept] - made[kept])*(1 - k/(over + 1))
+    return out
+
+# %% ../nbs/71_cli.ipynb #e2243d54
+@command("edit", opt("--source_motion", required=True, help="npy of joints (frames, 22, 3) in metres, or of features"),
+         opt("--text_prompt", default="", help="what the person does in the new part"),
+         opt("--mask_edit_section", nargs="*", type=parse_section, default=[], metavar="START,END",
+             help="frames to make anew, e.g. 40,80, or shares, e.g. 0.25,0.75; whole tokens of 4 frames"),
+         opt("--task", choices=list(TASKS), default=None,
+             help="or by name: in-betweening keeps both ends, prefix the first half, suffix the second, outpainting the middle"),
+         opt("--keep_source", action="store_true", help="kept frames are the source's own, not the decoder's"), *MODEL, *SAMPLING, *OUTPUT)
 def edit(a):
     "make part of a motion anew: in-betweening, prefix, suffix, frame ranges"
     from fsq_mardm.config import ConfigError
@@ -568,7 +678,8 @@ def edit(a):
     mask, options = edit_mask(len(source), a.mask_edit_section or TASKS[a.task]), sampling_options(a)
     samples = plan_samples([(text, len(source))], a.repeat_times, a.seed)
     for s in samples: s.prompt = f"edit_{slug(Path(a.source_motion).stem)}_{slug(text)}_len{s.frames}"
-    motions, before = edit_motion(model, source, mask, samples, options), ("source", features_to_joints(source, model.skeleton.n_joints))
+    motions = edit_motion(model, source, mask, samples, options, a.keep_source)
+    before = ("source", features_to_joints(source, model.skeleton.n_joints))
     anew = [i*4 + f for i in mask[0].nonzero()[:, 0].tolist() for f in range(4)]
     files = save_motions(a, samples, motions, model.skeleton, model.fps, [[before]]*len(samples))
     report_motions(a, samples, files, model.fps, model=a.name, autoencoder=a.ae_name, source=a.source_motion, made_anew=anew, sampling=options)
@@ -610,7 +721,7 @@ def main(arguments: list[str] | None = None) -> int:  # exit code: 0 done, 2 a m
     except Exception as e:
         from fsq_mardm.config import FsqMardmError
         if not isinstance(e, (FsqMardmError, OSError)): raise
-        note(f"error: {e}" if isinstance(e, FsqMardmError) else f"error: {e.filename or 'file'}: {e.strerror or e}")
+        note(f"error: {e}" if isinstance(e, FsqMardmError) else f"error: {e.filename or 'file'}: {e.strerror or str(e).strip().splitlines()[0]}")
         return 2
 
 def _run(arguments) -> int:

@@ -905,7 +905,8 @@ def draw_spec(
     names = parts[kind]() if kind in parts else (kind,)
     acts = [draw_act(k, rng, tempo, len(names) > 1) for k in names]
     if kind == "walk&gesture":
-        acts = [dataclasses.replace(acts[0], seconds=4.5), dataclasses.replace(acts[1], during=True, reps=min(acts[1].reps, 2))]
+        level = max(acts[1].level, 1.4) if acts[1].name == "raise" else acts[1].level  # the swing of a walk reaches the waist by itself
+        acts = [dataclasses.replace(acts[0], seconds=4.5), dataclasses.replace(acts[1], during=True, reps=min(acts[1].reps, 2), level=level)]
     if style in ("zombie", "sneaky") and any(a.name in _HANDS for a in acts): style = "neutral"  # its hands are taken
     alone = len(acts) == 1 and acts[0].name in ("walk", "run", "back") and acts[0].seconds > 4 and kind != "circle"
     enter, leave = (bool(alone and rng.random() < .4) for _ in range(2))
@@ -992,7 +993,7 @@ _FACTS = (
     ("jump", "little|slightly", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() < .22), ("jump", r"\bhigh", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() > .3),
     ("squat", "little|slightly", lambda m, w, s: m.sink() < .32), ("squat", r"deeply|\blow\b", lambda m, w, s: m.sink() > .36),
     ("bow", "little|slightly", lambda m, w, s: m.bend() < .6), ("bow", r"deeply|\blow\b", lambda m, w, s: m.bend() > .75),
-    ("sit", r"\bsit|seat|chair", lambda m, w, s: m.j[:, 0, 1].min() < .65), ("sit", r"\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
+    ("sit", r"\bsit|seat|chair", lambda m, w, s: m.j[:, 0, 1].min() < .65), ("sit", r"(?<!puffed )\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
     ("pick", "left|right", lambda m, w, s: m.j[:, 20 + s[0], 1].min() < min(.24, m.j[:, 21 - s[0], 1].min())),
     ("wave raise", "left|right", lambda m, w, s: m.higher(20, s[0]) > .05), ("wave raise", "both", lambda m, w, s: abs(m.higher(20, 0)) < .15),
     ("raise", "little|waist", lambda m, w, s: all(m.over(k) < -.15 for k in s)), ("raise", "shoulder", lambda m, w, s: all(abs(m.over(k)) < .22 for k in s)),

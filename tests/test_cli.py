@@ -1,0 +1,97 @@
+"""The command as its users meet it: another process, exit codes, one-line errors, nothing half-written."""
+import json, os, subprocess, sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fsq_mardm import cli
+from fsq_mardm.config import DataError
+from fsq_mardm.notebooks import notebook_parameters
+from fsq_mardm.skeleton import HUMANML3D
+from fsq_mardm.synthetic import make_synthetic
+
+PROJECT = Path(__file__).resolve().parent.parent
+STAGES = {"train-evaluator": "train_evaluator", "train-ae": "train_ae", "train-mardm": "train_mardm", "evaluate ae": "evaluation_ae", "evaluate mardm": "evaluation_mardm"}
+
+def run(*words, cwd=PROJECT):
+    return subprocess.run([sys.executable, "-m", "fsq_mardm.cli", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
+
+def test_help_needs_no_heavy_module():
+    code = "import sys, fsq_mardm.cli as c\ntry: c.main(['sample', '--help'])\nexcept SystemExit as e: assert not e.code\nassert not {'torch', 'numpy', 'matplotlib', 'papermill'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--hard_pseudo_reorder" in done.stdout and "(default: 18)" in done.stdout
+
+@pytest.mark.parametrize("words, stage", STAGES.items())
+def test_stage_options_are_the_notebooks_parameters(words, stage, monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    parser, known = cli.build_parser(words.split()), notebook_parameters(f"nbs/paper/{stage}.ipynb")
+    given = vars(parser.parse_args(words.split()))
+    assert set(known) <= set(given)
+    assert {k: repr(given[k]) for k in known} == {k: repr(eval(v["default"])) for k, v in known.items()}
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_synthetic(tmp_path_factory.mktemp("data")/"synthetic", n_clips=20, seed=0)
+
+def test_check_finds_what_is_wrong(corpus):
+    assert run("data", "check", corpus).returncode == 0
+    next((corpus/"texts").glob("*.txt")).unlink()
+    done = run("data", "check", corpus, "--json")
+    assert done.returncode == 1 and [p["kind"] for p in json.loads(done.stdout)["problems"]] == ["missing"]
+
+@pytest.mark.parametrize("words, says", [
+    (["sample", "--text_prompt", "a walk"], "expected --ae_name to be a trained run"),
+    (["sample", "--text_prompt", ""], "the text is empty"),
+    (["sample", "--text_path", "absent.txt"], "absent.txt: cannot be read"),
+    (["edit", "--text_prompt", "a walk"], "--source_motion"),
+    (["train-ae"], "expected to be run in the project's folder"),
+    (["paper"], "expected to be run in the project's folder"),
+    (["data", "synthesize", "x", "--n-clips", "0"], "expected an integer of at least 1"),
+    (["data", "import-bvh", "absent", "x"], "absent: missing"),
+    (["data", "check", "absent"], "absent: no such folder"),
+    (["train-length", "--dataset_name", "amass"], "'amass' is unknown")], ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+def test_a_mistake_is_one_line_and_leaves_nothing(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try: code = cli.main(words)
+    except SystemExit as e: code = e.code
+    out, err = capsys.readouterr()
+    assert code == 2 and out == ""
+    assert err.startswith("error: ") and err.count("\n") == 1 and says in err, err
+    assert not list(tmp_path.iterdir())
+
+def test_exit_code_of_the_process(tmp_path):
+    done = run("sample", "--text_prompt", "a walk", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/t2m/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+def test_read_only_folder(tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        if os.access(tmp_path, os.W_OK): pytest.skip("this user may write everywhere")
+        done = run("sample", "--text_prompt", "a walk", "--out", tmp_path/"out")
+        assert done.returncode == 2 and "cannot be written (Permission denied)" in done.stderr
+    finally: tmp_path.chmod(0o755)
+
+def job(out): return SimpleNamespace(out=str(out), formats=cli.FORMATS, bvh_scale=1.)
+
+def clip(frames=12):
+    golden = np.load(PROJECT/"nbs/golden/representation_procedural_1.npz")
+    return next(v for v in golden.values() if v.ndim == 3 and v.shape[1:] == (22, 3))[:frames]
+
+def test_files_appear_together_or_not_at_all(tmp_path, monkeypatch):
+    def broken(*args, **kwargs): raise DataError("viewer: broken, expected a page")
+    samples = cli.plan_samples([("a: walk/run?", 12)], 2, seed=0)
+    files = cli.save_motions(job(tmp_path/"good"), samples, [clip()]*2, HUMANML3D, 20.)
+    assert sorted({p for f in files for p in f.values()}) == sorted(map(str, (tmp_path/"good").iterdir()))
+    assert all(set(p.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for p in (tmp_path/"good").iterdir())
+    monkeypatch.setattr("fsq_mardm.viewer.save_html", broken)
+    with pytest.raises(DataError): cli.save_motions(job(tmp_path/"bad"), samples, [clip()]*2, HUMANML3D, 20.)
+    assert not (tmp_path/"bad").exists()
+
+def test_viewer_page_needs_no_network(tmp_path):
+    files = cli.save_motions(job(tmp_path), cli.plan_samples([("<script>alert(1)</script>", 12)], 1, seed=0), [clip()], HUMANML3D, 20.)
+    page = Path(files[0]["html"]).read_text()
+    assert len(page) < 5e6 and "http" not in page and "<script>alert" not in page
