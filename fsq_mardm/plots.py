@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'METHOD_COLOURS', 'LEFT', 'RIGHT', 'TRUNK', 'method_colour', 'house_style', 'plot_curves', 'plot_bound',
-           'plot_occupancy', 'limb_colours', 'project', 'draw_pose', 'plot_strips', 'plot_level_sweep']
+           'plot_occupancy', 'limb_colours', 'project', 'head_joint', 'draw_pose', 'plot_strips', 'plot_level_sweep']
 
-# %% ../nbs/61_plots.ipynb #6a0db173
+# %% ../nbs/61_plots.ipynb #d3845bd0
+import textwrap
 from contextlib import contextmanager
 
 import matplotlib
@@ -14,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.collections import LineCollection
+from matplotlib.patches import Circle
 
 from .train import smooth
 
@@ -90,7 +92,7 @@ def plot_occupancy(
                                cbar_kws={"label": "tokens, %"}, xticklabels=[f"{v:.2g}" for v in grid[a]], yticklabels=[f"{v:.2g}" for v in grid[b]])
             last.invert_yaxis()
             ax.set(xlabel=f"channel {a}", ylabel=f"channel {b}")
-            ax.tick_params(labelsize=6)
+            ax.tick_params(labelsize=6, rotation=0)
     return fig
 
 # %% ../nbs/61_plots.ipynb #6229c792
@@ -102,36 +104,44 @@ def limb_colours(parents, joint_names) -> list:
 
 def project(
     joints,  # (..., 3) metres, Y up, facing +Z
-    azimuth: float = 35.,  # degrees that the camera stands to the figure's left of its front
+    azimuth: float = -35.,  # degrees that the camera stands to the figure's left of its front; negative: to its right
 ) -> np.ndarray:  # (..., 2) horizontal and vertical on the page, metres
     "Parallel projection seen from the front: the figure's left (+X) is on the right of the page."
     a = np.deg2rad(azimuth)
     joints = np.asarray(joints)
     return np.stack([joints[..., 0]*np.cos(a) - joints[..., 2]*np.sin(a), joints[..., 1]], -1)
 
-def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., width: float = 1.6):
-    "Draw one pose (J, 3) around its pelvis at page position `at`."
+def head_joint(joint_names) -> int | None:
+    "The joint that is named as the head."
+    return next((i for i, n in enumerate(joint_names) if "head" in n.lower()), None)
+
+def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., width: float = 1.6, head: int | None = None):
+    "Draw one pose (J, 3) around its pelvis at page position `at`, a disc around the joint `head`."
     points = project(joints - np.asarray(joints)[:1]*np.array([1, 0, 1]))
     lines = [(points[j] + (at, 0), points[p] + (at, 0)) for j, p in enumerate(parents) if p >= 0]
     ax.add_collection(LineCollection(lines, colors=[colours[j] for j, p in enumerate(parents) if p >= 0], linewidths=width, alpha=alpha, capstyle="round"))
+    if head is not None: ax.add_patch(Circle(points[head] + (at, .03), .09, color=TRUNK, alpha=alpha, lw=0))
 
 def plot_strips(
-    rows: list,  # (title, joints (T, J, 3) metres)
+    rows: list,  # (label, joints (T, J, 3) metres)
     parents, joint_names, fps: float,
+    title: str = "",  # over all rows
     poses: int = 9,  # poses a row
     spacing: float = 0.8,  # metres on the page between poses
 ):
     "One row a motion, poses evenly spaced in time, ticks in seconds."
-    colours = limb_colours(parents, joint_names)
+    colours, head, wide = limb_colours(parents, joint_names), head_joint(joint_names), (poses - 1)*spacing + 1.2
+    top = max(1.75, *(np.max(joints[..., 1]) + .15 for _, joints in rows))
     with house_style():
-        fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, 1.62*len(rows)), squeeze=False)
+        fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, ((top + .1)*(.62*poses + .3)/wide + .42)*len(rows)), squeeze=False)
         for ax, (title, joints) in zip(axes[:, 0], rows):
             frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
-            for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing)
-            ax.axhline(0, color="0.8", lw=.8, zorder=0)
-            ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, 2.), aspect="equal", xticks=np.arange(poses)*spacing)
+            for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
+            ax.axhline(0, color="0.7", lw=.8, zorder=0)
+            ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
             ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
-            ax.set_title(title, fontsize=7, loc="left", pad=2, wrap=True)
+            ax.tick_params(length=0, pad=1)
+            ax.set_title(textwrap.fill(title, 24*poses//2), fontsize=7, loc="left", pad=3)
             ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
         axes[-1, 0].set_xlabel("seconds", fontsize=7)
     return fig
@@ -142,11 +152,11 @@ def plot_level_sweep(
     parents, joint_names, grid: list,  # values of the levels of each row
 ):
     "Decoded poses while one coordinate of one token walks its levels and the others stay."
-    colours, widest = limb_colours(parents, joint_names), max(len(j) for _, j in rows)
+    colours, head, widest = limb_colours(parents, joint_names), head_joint(joint_names), max(len(j) for _, j in rows)
     with house_style():
         fig, axes = plt.subplots(len(rows), 1, figsize=(.8*widest + .6, 1.4*len(rows)), squeeze=False)
         for ax, (label, joints), values in zip(axes[:, 0], rows, grid):
-            for k, pose in enumerate(joints): draw_pose(ax, pose, parents, colours, at=.8*k)
+            for k, pose in enumerate(joints): draw_pose(ax, pose, parents, colours, at=.8*k, head=head)
             ax.set(xlim=(-.6, .8*(widest - 1) + .6), ylim=(-.1, 2.), aspect="equal", xticks=.8*np.arange(len(joints)), ylabel=label)
             ax.set_xticklabels([f"{v:.2g}" for v in values], fontsize=6)
             ax.set_yticks([]); ax.grid(False); ax.spines[["left", "bottom"]].set_visible(False)
