@@ -224,6 +224,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                   'fsq_mardm.config.write_json': ('config.html#write_json', 'fsq_mardm/config.py')},
             'fsq_mardm.corpora': { 'fsq_mardm.corpora.check_corpus_name': ('corpora.html#check_corpus_name', 'fsq_mardm/corpora.py'),
                                    'fsq_mardm.corpora.corpus_folder': ('corpora.html#corpus_folder', 'fsq_mardm/corpora.py'),
+                                   'fsq_mardm.corpora.is_own': ('corpora.html#is_own', 'fsq_mardm/corpora.py'),
                                    'fsq_mardm.corpora.open_corpus': ('corpora.html#open_corpus', 'fsq_mardm/corpora.py')},
             'fsq_mardm.corpus': { 'fsq_mardm.corpus.Caption': ('corpus.html#caption', 'fsq_mardm/corpus.py'),
                                   'fsq_mardm.corpus.Caption.whole': ('corpus.html#caption.whole', 'fsq_mardm/corpus.py'),

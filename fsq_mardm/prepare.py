@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .bandai import import_bandai
 from .config import DataError
-from .corpora import check_corpus_name, open_corpus
+from .corpora import CORPORA, check_corpus_name, is_own, open_corpus
 from .corpus import Corpus
 from .synthetic import make_synthetic
 
@@ -19,13 +19,14 @@ from .synthetic import make_synthetic
 def prepare_corpus(
     name: str,
     folder,  # folder that holds the corpora
-    source: str = "",  # bandai: repository or archive; t2m, kit: the user's own copy; synthetic: unused
+    source: str = "",  # bandai: repository or archive; t2m, kit, a corpus of your own: its folder; synthetic: unused
     n_clips: int = 400,  # size of the synthetic corpus
     seed: int = 0,  # synthetic motion, captions and splits
     workers: int = 2,  # processes of the Bandai import
 ) -> Corpus:
     "Make a corpus, replacing one made before, or link a published one; then open it."
-    root = Path(folder)/check_corpus_name(name)
+    own = name not in CORPORA and is_own(source)
+    root = Path(folder)/(name if own else check_corpus_name(name))
     if name != "synthetic" and not Path(source).exists(): raise DataError(f"source {source!r}: missing; expected the {name} files")
     if root.is_symlink(): root.unlink()
     elif root.exists():
