@@ -16,7 +16,7 @@ export PYTHONHASHSEED = 0
 export TOKENIZERS_PARALLELISM = false
 
 SETTINGS  := preset=$(PRESET) $(if $(CORPUS),corpus=$(CORPUS)) $(if $(SOURCE),source=$(SOURCE)) $(if $(SEEDS),seeds=$(SEEDS))
-SNAKEMAKE := $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --rerun-incomplete --config $(SETTINGS)
+SNAKEMAKE := $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --rerun-incomplete --keep-going --config $(SETTINGS)
 
 .PHONY: paper test promote readme clean-notebooks hooks lab env
 env: $(VENV)/.installed
