@@ -371,7 +371,7 @@ def degradation_study(
 ) -> list:  # of dicts: degradation, level, and every metric
     "Metrics of real motion spoilt on purpose; level 0 is real motion itself."
     std, rows, floor = np.concatenate(reference.motions).std(0), [], fid_floor(reference, seed)
-    for name in names:
+    for name in tqdm(names, "degradations", delay=3, leave=False):
         spoil, levels = DEGRADATIONS[name]
         for level in (0, *levels):
             made = [np.asarray(m, np.float32) for m in (spoil(reference.motions, level, std, numpy_rng(seed, name)) if level else reference.motions)]

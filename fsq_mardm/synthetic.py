@@ -12,7 +12,7 @@ __all__ = ['BONES', 'FPS', 'THIGH', 'SHIN', 'ANKLE', 'STANDING', 'LOWEST', 'STYL
 
 # %% ../nbs/21_synthetic.ipynb #254aa6f9
 import dataclasses, re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np

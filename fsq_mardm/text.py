@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+from tqdm.auto import tqdm
 
 from .config import CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, fingerprint, read_json
 from .corpus import read_array
@@ -45,7 +46,7 @@ class TextEncoder:
         if isinstance(texts, str): raise ConfigError("encode: found one text, expected a list of texts")
         tokens, out = self._tokens(list(texts)), torch.empty(len(texts), self.dim)
         order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-        for a in range(0, len(order), batch_size):
+        for a in tqdm(range(0, len(order), batch_size), f"{self.name} embeddings", delay=3, leave=False):
             rows = order[a:a + batch_size]
             lengths = torch.tensor([len(tokens[i]) for i in rows])
             ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
