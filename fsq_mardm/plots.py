@@ -134,14 +134,15 @@ def plot_strips(
     top = max(1.75, *(np.max(joints[..., 1]) + .15 for _, joints in rows))
     with house_style():
         fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, ((top + .1)*(.62*poses + .3)/wide + .42)*len(rows)), squeeze=False)
-        for ax, (title, joints) in zip(axes[:, 0], rows):
+        if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8)
+        for ax, (label, joints) in zip(axes[:, 0], rows):
             frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
             for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
             ax.axhline(0, color="0.7", lw=.8, zorder=0)
             ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
             ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
             ax.tick_params(length=0, pad=1)
-            ax.set_title(textwrap.fill(title, 24*poses//2), fontsize=7, loc="left", pad=3)
+            ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3)
             ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
         axes[-1, 0].set_xlabel("seconds", fontsize=7)
     return fig
