@@ -387,6 +387,7 @@ def sentence(
     "The text of a caption."
     return re.sub(" +", " ", " ".join(fragments)).replace(" ,", ",") + "."
 
+# %% ../nbs/22_bandai.ipynb #ce40007c
 def _way(m: Measured, words: _Words, content: str) -> tuple[str, str]:
     "Direction of travel after the verb, and the turn as a clause of its own."
     t = m.travel
@@ -637,6 +638,7 @@ def import_bandai(
     finally:
         if pool is not None: pool.shutdown(cancel_futures=True)
 
+# %% ../nbs/22_bandai.ipynb #944c54b2
 def _read_all(source, pool, seed, workers, mirror, progress) -> list[_Part]:
     "Every recording of the source as parts, in the order of their names."
     parts, read = [], 0
@@ -774,6 +776,7 @@ class _Second:
         "Seconds within a range of the maximum, in all."
         return (values > values.max() - within).sum()/FPS
 
+# %% ../nbs/22_bandai.ipynb #2b95806d
 def _average(x, n):
     pad = np.concatenate([x[:1].repeat(n//2, 0), x, x[-1:].repeat(n//2, 0)]).cumsum(0)
     return (pad[n - 1:] - np.concatenate([pad[:1]*0, pad[:-n]]))/n
@@ -849,6 +852,7 @@ def _acts_with(m, acting) -> bool:
     if len(acting) == 2: return min(rises.values()) > .15
     return rises[acting[0]] > 1.6*rises["right" if acting[0] == "left" else "left"]
 
+# %% ../nbs/22_bandai.ipynb #dd69be01
 def _way_holds(m, text) -> list[tuple[str, bool]]:
     "Statements about direction, turns, feet and the body as a whole."
     out, about = [], lambda pattern: re.search(pattern, text)

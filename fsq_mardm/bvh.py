@@ -40,6 +40,7 @@ class Bvh:
         positions = _global_positions(self)
         return positions if names is None else positions[:, [self.names.index(n) for n in names]]
 
+# %% ../nbs/12_bvh.ipynb #e5745627
 def _global_positions(bvh: Bvh) -> np.ndarray:
     "Forward kinematics a level of the tree at a time, components first: (3, 3, joints, T) is what numpy does fast."
     data, n = np.ascontiguousarray(bvh.frames.T), len(bvh.names)
@@ -105,6 +106,7 @@ class _Lines:
         if len(values) != count or not all(abs(v) < _LIMIT for v in values): self.fail(" ".join(words), f"{what}: {count} finite numbers")
         return values
 
+# %% ../nbs/12_bvh.ipynb #d80d20b8
 def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
     "Names, parents, offsets and channels out of the lines up to MOTION."
     names, parents, offsets, channels, stack = [], [], [], [], []
@@ -176,6 +178,7 @@ def _numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.n
 _NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE \t\r\n", np.uint8))
 _ONE_A_LINE = bytes.maketrans(b" \t\r", b"\n\n\n")
 
+# %% ../nbs/12_bvh.ipynb #2a3ef982
 def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
     "The frames by a C parser, all numbers as one column; None unless every line holds `columns` numbers."
     body = b"\n" + body.rstrip() + b"\n"

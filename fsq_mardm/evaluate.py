@@ -50,6 +50,7 @@ class Reference:
         rng = numpy_rng(seed, "captions")
         return np.array([int(rng.integers(len(c))) for c in self.split.captions])
 
+# %% ../nbs/54_evaluate.ipynb #6def04fc
 def make_reference(
     split,  # corpus split: lengths, captions, essential(i), full(i), skeleton, fps
     evaluator,  # evaluator of essential or full features; its width says which protocol
@@ -274,6 +275,7 @@ def generate_embeddings(
         if reference.contrast is not None: contrast.update(zip(keys, reference.contrast.embed_motion(kept)))
     return found, contrast, physics
 
+# %% ../nbs/54_evaluate.ipynb #45235b97
 def evaluate_generation(
     sampler,  # sampler(captions, lengths, seeds) -> list of raw essential motions; `Caption` objects, frames and one integer seed a motion
     split,  # corpus split, or a `Reference` of it

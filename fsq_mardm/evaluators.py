@@ -177,6 +177,7 @@ class MotionTransformer(nn.Module):
         padding = torch.arange(h.shape[1], device=x.device)[None] > lengths.to(x.device)[:, None]
         return self.out(self.out_ln(self.transformer(self.sequence_pos_encoder(h), src_key_padding_mask=padding)[:, 0]))
 
+# %% ../nbs/50_evaluators.ipynb #a15e877c
 class MotionCLIP(nn.Module):
     "The contrastive text-motion model of MARDM's CLIP score; state keys as published."
     def __init__(self,
@@ -252,6 +253,7 @@ def _pad(motions: list, rows: int | None = None) -> tuple:
     lengths = torch.tensor([len(m) for m in motions])
     return nn.utils.rnn.pad_sequence(motions, batch_first=True), lengths
 
+# %% ../nbs/50_evaluators.ipynb #787a9b22
 class _Embedder:
     "What every evaluator shares: normalisation, exact motion embeddings, a fingerprint."
     def __init__(self, net, mean, std, dim: int, info: dict | None):
@@ -301,6 +303,7 @@ class _Embedder:
             out[rows] = net.embed_motion(x[..., :net.config["input_width"]], n.to(kind.device)).float().cpu()
         return out
 
+# %% ../nbs/50_evaluators.ipynb #89f9decf
 class Evaluator(_Embedder):
     "The matching evaluator (FID, R-precision, ...) over raw motion features and token lists."
     kind = "matching"
@@ -336,6 +339,7 @@ class Evaluator(_Embedder):
         "Embeddings of `Caption` objects."
         return self.embed_text([c.tokens for c in captions])
 
+# %% ../nbs/50_evaluators.ipynb #f2791ee9
 class ContrastEvaluator(_Embedder):
     "The contrastive evaluator (CLIP score) over raw motion features and texts."
     kind = "contrast"
@@ -546,6 +550,7 @@ def embed_pairs(
     net.train(training)
     return motion, text
 
+# %% ../nbs/50_evaluators.ipynb #f34bc3ff
 def fit_pairs(
     modules: nn.ModuleDict,  # everything that is trained
     batch_loss,  # function of (motion, lengths, captions, match) -> scalar

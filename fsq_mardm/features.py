@@ -135,6 +135,7 @@ def _assemble(
     return torch.cat((yaw, travel, now[..., 0, 1:2], positions.flatten(-2), rotations.flatten(-2), velocities.flatten(-2),
                       foot_contacts(joints, skeleton, threshold)), -1)
 
+# %% ../nbs/11_features.ipynb #43d07a20
 def joints_to_features_batch(
     clips: list,  # N clips (T, J, 3), tensors or arrays
     skeleton: Skeleton,

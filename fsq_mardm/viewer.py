@@ -50,6 +50,7 @@ figcaption{padding:2px 4px;font-size:13px}canvas{display:block;width:100%;border
 output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
 """
 
+# %% ../nbs/62_viewer.ipynb #a9b6bc1c
 _SCRIPT = """
 const S = JSON.parse(document.getElementById('motion').textContent);
 const $ = id => document.getElementById(id), panels = [];

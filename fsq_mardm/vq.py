@@ -80,6 +80,7 @@ def _read_started(vq, _):
     "After loading: whether the codebook has begun."
     vq._started = bool(vq.started)
 
+# %% ../nbs/31_vq.ipynb #7d3c8ac3
 class VQ(nn.Module):
     "Vector quantizer with a moving-average codebook: `forward(z (..., d)) -> Quantized`."
     def __init__(
