@@ -33,17 +33,15 @@ def _version(package: str) -> str | None:
 
 def provenance(
     parameters: dict,  # the parameters of the run, as given
-    seconds: float | None = None,  # wall time of the run
 ) -> dict:
-    "Where a result comes from: commit, dirty flag, configuration hash, package versions, device, wall time."
+    "Where a result comes from: commit, dirty flag, configuration hash, package versions, device, time of the call."
     changed = _git("status", "--porcelain", "--untracked-files=no")
     return {
         "commit": _git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed),
         "parameters": to_plain(parameters), "config": fingerprint(parameters),
         "versions": {p: _version(p) for p in RECORDED_PACKAGES}, "python": platform.python_version(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} thread(s)",
-        "seconds": None if seconds is None else round(seconds, 1),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 # %% ../nbs/60_report.ipynb #4675b76e
 class Run:
@@ -58,6 +56,7 @@ class Run:
         self.kind, self.name, self.folder, self.parameters = kind, name, Path(folder), to_plain(parameters)
         self.reads, self.started = [str(Path(r).name) for r in reads], time.perf_counter()
         self.fingerprints = {Path(r).name: file_fingerprint(r) for r in reads}
+        self.source = provenance(self.parameters)  # of the code as it was loaded, whatever is committed while it runs
 
     @property
     def path(self) -> Path: return self.folder/f"{self.kind}.{self.name}.json"
@@ -66,10 +65,10 @@ class Run:
         "Write the record (`labels` say of what, `metrics` are numbers) and its provenance; return the record's path."
         bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
         if bad: raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
-        source = provenance(self.parameters, time.perf_counter() - self.started)
-        write_json(self.path.with_suffix(".provenance.json"), {**source, "reads": self.fingerprints})
+        seconds = round(time.perf_counter() - self.started, 1)
+        write_json(self.path.with_suffix(".provenance.json"), {**self.source, "seconds": seconds, "reads": self.fingerprints})
         return write_json(self.path, {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics,
-                                      "config": source["config"], "reads": self.reads, **more})
+                                      "config": self.source["config"], "reads": self.reads, **more})
 
 # %% ../nbs/60_report.ipynb #d60f3281
 def read_records(
