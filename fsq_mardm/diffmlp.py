@@ -190,7 +190,7 @@ class DiffusionHead(nn.Module):
 
 # %% ../nbs/34_diffmlp.ipynb #92c4f98b
 class WordsHead(nn.Module):
-    "Samples p(target | z) as independent categories over `grid`, one a dimension; state-dict keys `net.*` and `grid`."
+    "Samples p(target | z) as independent categories over `grid`, one a dimension; state-dict keys `net.*`."
     discrete = True
     def __init__(
         self,
@@ -206,7 +206,7 @@ class WordsHead(nn.Module):
         self.target_channels, most = target_channels, max(len(v) for v in grid)
         padded = torch.full((target_channels, most), torch.inf)
         for k, v in enumerate(grid): padded[k, :len(v)] = torch.as_tensor(v)
-        self.register_buffer("grid", padded)
+        self.register_buffer("grid", padded, persistent=False)  # follows from the settings; rows are padded with inf
         self.net = nn.Sequential(nn.Linear(z_channels, width), *(_MLPBlock(width) for _ in range(depth)), nn.LayerNorm(width), nn.Linear(width, target_channels*most))
 
     def logits(self, z: Tensor) -> Tensor:

@@ -5,22 +5,25 @@
 # %% auto #0
 __all__ = ['MAX_FRAMES', 'DEGRADATIONS', 'EXPECTED', 'Reference', 'make_reference', 'measure_physics', 'check_motions', 'seen_by',
            'score', 'physics_scores', 'summary', 'flat_metrics', 'fid_floor', 'evaluate_real', 'evaluate_round_trip',
-           'reconstruct', 'evaluate_reconstruction', 'generate_embeddings', 'evaluate_generation', 'add_noise',
-           'drop_frames', 'warp_time', 'swap_captions', 'repeat_clip', 'over_smooth', 'degradation_study',
-           'degradation_verdicts']
+           'reconstruct', 'evaluate_reconstruction', 'Generated', 'generate_embeddings', 'evaluate_generation',
+           'save_entries', 'load_entries', 'entry_scores', 'compare_generations', 'add_noise', 'drop_frames',
+           'warp_time', 'swap_captions', 'repeat_clip', 'over_smooth', 'degradation_study', 'degradation_verdicts']
 
 # %% ../nbs/54_evaluate.ipynb #e9b35399
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter1d
 from tqdm.auto import tqdm
 
-from .config import ConfigError, DataError, derive_seed, numpy_rng
+from .config import CheckpointError, ConfigError, DataError, atomic_file, derive_seed, fingerprint, numpy_rng
 from .features import features_to_joints, full_from_essential
 from .metrics import (clip_score, distinct_pools, diversity, duplicate_ceiling, frechet_distance, frechet_statistics, gallery_retrieval,
-                               matching_score, mean_interval, mpjpe, multimodality, r_precision)
+                               matching_score, mean_interval, mpjpe, multimodality, own_ranks, paired_frechet, paired_test, pools_in_order, r_precision)
 from .physics import jerk_distance, physics_metrics
 
 # %% ../nbs/54_evaluate.ipynb #c20bee12
@@ -104,9 +107,10 @@ def score(
     motion: torch.Tensor,  # (N, E) embeddings of the motions to be scored
     seed: int,  # of pools and pairs
     pool: int = 32,  # motions a text is ranked against
+    contrasted: torch.Tensor | None = None,  # (N, E') their embeddings under the contrastive evaluator
     pairs: int = 300,  # pairs of diversity, fewer when there are fewer motions
 ) -> dict:  # name -> float
-    "FID, R-precision, matching, diversity and full-gallery retrieval of one pass."
+    "FID, R-precision, matching, diversity, full-gallery retrieval and, with `contrasted`, CLIP score of one pass."
     text = reference.text[reference.first + caption]
     words = [cs[k].text for cs, k in zip(reference.split.captions, caption)]
     order = numpy_rng(seed, "pools").permutation(len(motion))
@@ -117,6 +121,7 @@ def score(
         top = r_precision(text, motion, 3, pools=distinct_pools(words, pool, numpy_rng(seed, "distinct")))
         out.update({f"top{k + 1}_distinct": float(v) for k, v in enumerate(top)})
     gallery = gallery_retrieval(text, motion, (1, 3, 10), words)
+    if contrasted is not None: out["clip_score"] = clip_score(reference.contrast_text[reference.first + caption], contrasted)
     return {**out, **{k: float(v) for k, v in gallery.items() if k != "gallery"}}
 
 def physics_scores(reference: Reference, physics: dict) -> dict:
@@ -169,9 +174,8 @@ def evaluate_real(
         a, b = (reference.embedding[torch.as_tensor(h)] for h in np.array_split(order, 2))
         words = np.array([cs[k].text for cs, k in zip(reference.split.captions, caption)])[numpy_rng(s, "pools").permutation(len(reference))]
         ceiling = {f"ceiling{k + 1}": float(v) for k, v in enumerate(duplicate_ceiling(words, 3, pool, "fill"))}
-        row = {**score(reference, caption, reference.embedding, s, pool), "fid": frechet_distance(a, b), **ceiling,
+        row = {**score(reference, caption, reference.embedding, s, pool, reference.contrast_motion), "fid": frechet_distance(a, b), **ceiling,
                **physics_scores(reference, reference.physics)}
-        if reference.contrast is not None: row["clip_score"] = clip_score(reference.contrast_text[reference.first + caption], reference.contrast_motion)
         rows.append(row)
     return summary(reference, rows, kind="real", seed=seed, pool=pool)
 
@@ -232,8 +236,9 @@ def evaluate_reconstruction(
     errors = [mpjpe(to_joints(a), to_joints(b)) for a, b in zip(reference.motions, made)]
     once = {"mpjpe": float(torch.cat(errors).mean()), **physics_scores(reference, measure_physics(made, split))}
     emb = reference.evaluator.embed_motion(seen_by(reference, made))
+    contrasted = reference.contrast and reference.contrast.embed_motion(made)
     seeds = [derive_seed(seed, "repeat", r) for r in range(repeats)]
-    rows = [{**score(reference, reference.draw(s), emb, s, pool), **once} for s in seeds]
+    rows = [{**score(reference, reference.draw(s), emb, s, pool, contrasted), **once} for s in seeds]
     return summary(reference, rows, kind="reconstruction", seed=seed, pool=pool, samples_mpjpe=[float(e.mean()) for e in errors])
 
 # %% ../nbs/54_evaluate.ipynb #92e2fc0a
@@ -250,30 +255,45 @@ def _jobs(
         jobs += [(int(reference.lengths[i]), r, i, int(caption[i]), c) for i in range(len(reference)) for c in range(generations if i in several else 1)]
     return sorted(jobs)
 
+@dataclass
+class Generated:
+    "What is kept of the motions of all repeats; `[r, i]` belongs to entry i in repeat r."
+    caption: torch.Tensor  # (R, N) int64: the caption used, as its number within the entry
+    embedding: torch.Tensor  # (R, N, E) under the evaluator
+    physics: dict  # name -> (R, N) float64
+    contrast: torch.Tensor | None = None  # (R, N, E') under the contrastive evaluator
+    standard: torch.Tensor | None = None  # (R, N, E'') under the evaluator of full features
+    several: dict | None = None  # (repeat, entry) -> {reference number: (G, E)}: all motions of one caption
+
 def generate_embeddings(
     sampler,  # sampler(captions, lengths, seeds) -> list of raw essential motions
-    reference: Reference,  # the real side
+    references: list,  # the real side; a second one of full features if the standard protocol is wanted too
     seeds: list,  # seed of each repeat
     chosen: tuple = (0, 1),  # captions and generations of multimodality
     batch_size: int = 64,  # motions at a time
     progress: bool = True,  # show a bar
-) -> tuple:  # {(repeat, entry, copy): embedding}, the same for the contrastive evaluator, {(repeat, entry): physics}
-    "Generate, check and embed every motion of every repeat, batched by length across repeats."
-    jobs, width = _jobs(reference, seeds, chosen), reference.motions[0].shape[1]
-    texts, found, contrast, physics = reference.split.captions, {}, {}, {}
+) -> Generated:
+    "Generate, check and embed every motion of every repeat, batched by length across repeats; the motions themselves are not kept."
+    main, size = references[0], (len(seeds), len(references[0]))
+    jobs, texts, width = _jobs(main, seeds, chosen), main.split.captions, main.motions[0].shape[1]
+    every = [{} for _ in references]
+    contrast = main.contrast and torch.empty(*size, main.contrast.dim)
+    physics = {k: np.empty(size) for k in main.physics}
     for k in tqdm(range(0, len(jobs), batch_size), "generate", disable=not progress, leave=False):
         batch = jobs[k:k + batch_size]
         lengths = [j[0] for j in batch]
         motions = sampler([texts[i][c] for _, _, i, c, _ in batch], lengths, [derive_seed(seeds[r], "sample", i, copy) for _, r, i, _, copy in batch])
         motions = check_motions(motions, lengths, width, [j[2] for j in batch])
-        found.update(zip([(r, i, copy) for _, r, i, _, copy in batch], reference.evaluator.embed_motion(seen_by(reference, motions))))
+        for reference, found in zip(references, every):
+            found.update(zip([(r, i, copy) for _, r, i, _, copy in batch], reference.evaluator.embed_motion(seen_by(reference, motions))))
         first = [n for n, j in enumerate(batch) if j[4] == 0]
         if not first: continue
-        kept, keys = [motions[n] for n in first], [batch[n][1:3] for n in first]
-        measured = measure_physics(kept, reference.split)
-        physics.update({key: {name: v[n] for name, v in measured.items()} for n, key in enumerate(keys)})
-        if reference.contrast is not None: contrast.update(zip(keys, reference.contrast.embed_motion(kept)))
-    return found, contrast, physics
+        kept, at = [motions[n] for n in first], tuple(np.array([batch[n][1:3] for n in first]).T)
+        for name, v in measure_physics(kept, main.split).items(): physics[name][at] = v
+        if contrast is not None: contrast[at] = main.contrast.embed_motion(kept)
+    whole = [torch.stack([torch.stack([found[r, i, 0] for i in range(size[1])]) for r in range(size[0])]) for found in every]
+    several = {(r, i): {n: torch.stack([f[r, i, c] for c in range(chosen[1])]) for n, f in enumerate(every)} for r, i, c in every[0] if c == 1}
+    return Generated(torch.from_numpy(np.stack([main.draw(s) for s in seeds])), whole[0], physics, contrast, whole[1] if len(whole) > 1 else None, several)
 
 # %% ../nbs/54_evaluate.ipynb #45235b97
 def evaluate_generation(
@@ -288,29 +308,92 @@ def evaluate_generation(
     mm_generations: int = 30,  # motions for each of them
     mm_pairs: int = 10,  # random pairs of each of them
     contrast=None,  # contrastive evaluator for the CLIP score
+    standard: Reference | None = None,  # real side under an evaluator of full features: the same motions scored by the standard protocol too
+    entries=None,  # file for what is kept of every motion, which `compare_generations` reads
     progress: bool = True,  # show a bar
-) -> dict:  # record of `summary`
+) -> dict:  # record of `summary`; with `standard` also `["standard"]`, a record of its own
     "The generation row: mean and interval over repeats of every score, with the values of each repeat."
     if repeats < 1: raise ConfigError(f"repeats: found {repeats}, expected at least 1")
+    if mm_captions and mm_pairs > mm_generations: raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
     reference = split if isinstance(split, Reference) else make_reference(split, evaluator, contrast)
-    if mm_captions and mm_pairs > mm_generations:
-        raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
+    if standard is not None and (not standard.standard or standard.split.ids != reference.split.ids):
+        raise ConfigError("standard: found a real side of other entries or of essential features, expected the same entries in full features")
+    references = [reference] if standard is None else [reference, standard]
     seeds = [derive_seed(seed, "repeat", r) for r in range(repeats)]
     chosen = (min(mm_captions, len(reference)), mm_generations if mm_captions else 1)
-    found, contrasted, physics = generate_embeddings(sampler, reference, seeds, chosen, batch_size, progress)
-    rows = []
+    made = generate_embeddings(sampler, references, seeds, chosen, batch_size, progress)
+    if entries is not None: save_entries(made, entries, reference)
+    about = dict(kind="generation", seed=seed, pool=pool, mm=[chosen[0], mm_generations, mm_pairs] if mm_captions else None)
+    records = [summary(ref, _rows(made, n, ref, seeds, pool, mm_pairs), **about) for n, ref in enumerate(references)]
+    return records[0] if standard is None else {**records[0], "standard": records[1]}
+
+def _rows(made: Generated, n: int, reference: Reference, seeds: list, pool: int, mm_pairs: int) -> list:
+    "Scores of each repeat under one of the references (the first is the main one)."
+    rows, embedding = [], made.standard if n else made.embedding
     for r, s in enumerate(seeds):
-        caption, n = reference.draw(s), range(len(reference))
-        row = score(reference, caption, torch.stack([found[r, i, 0] for i in n]), s, pool)
-        row.update(physics_scores(reference, {k: np.array([physics[r, i][k] for i in n]) for k in reference.physics}))
-        if reference.contrast is not None:
-            row["clip_score"] = clip_score(reference.contrast_text[reference.first + caption], torch.stack([contrasted[r, i] for i in n]))
-        several = [i for i in n if (r, i, 1) in found]
-        if several:
-            embs = torch.stack([torch.stack([found[r, i, c] for c in range(mm_generations)]) for i in several])
-            row["multimodality"] = multimodality(embs, mm_pairs, numpy_rng(s, "mm pairs"))
+        contrasted = made.contrast[r] if made.contrast is not None and n == 0 else None
+        row = score(reference, made.caption[r].numpy(), embedding[r], s, pool, contrasted)
+        if n == 0: row.update(physics_scores(reference, {k: v[r] for k, v in made.physics.items()}))
+        several = [v[n] for (q, _), v in sorted(made.several.items()) if q == r]
+        if several: row["multimodality"] = multimodality(torch.stack(several), mm_pairs, numpy_rng(s, "mm pairs"))
         rows.append(row)
-    return summary(reference, rows, kind="generation", seed=seed, pool=pool, mm=[chosen[0], mm_generations, mm_pairs] if mm_captions else None)
+    return rows
+
+# %% ../nbs/54_evaluate.ipynb #3ef2d7e3
+def save_entries(
+    made: Generated,  # what `generate_embeddings` kept
+    path,  # file, by custom `entries.safetensors`
+    reference: Reference,  # the real side it was held against
+) -> Path:
+    "Write embeddings, captions and physical measures of every entry and repeat."
+    tensors = {"caption": made.caption, "embedding": made.embedding, **{f"physics.{k}": torch.from_numpy(v) for k, v in made.physics.items()}}
+    with atomic_file(path) as t: save_file(tensors, str(t), metadata={"evaluator": reference.evaluator.fingerprint, "entries": _entry_hash(reference)})
+    return Path(path)
+
+def _entry_hash(reference: Reference) -> str: return fingerprint([list(map(str, reference.split.ids)), reference.lengths.tolist()])
+
+def load_entries(
+    path,  # file of `save_entries`
+    reference: Reference,  # the real side it must belong to
+) -> Generated:
+    "Read them back; `CheckpointError` for a missing or damaged file, or one of other entries or another evaluator."
+    if not Path(path).is_file(): raise CheckpointError(f"{path}: missing; expected what evaluate_generation kept of its entries")
+    try:
+        with safe_open(str(path), "pt") as f: about, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
+    except (SafetensorError, OSError) as e: raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
+    for what, expected in (("evaluator", reference.evaluator.fingerprint), ("entries", _entry_hash(reference))):
+        if about.get(what) != expected: raise CheckpointError(f"{path}: of {what} {about.get(what)}, expected {expected}")
+    return Generated(tensors["caption"], tensors["embedding"], {k[8:]: v.numpy() for k, v in tensors.items() if k.startswith("physics.")})
+
+# %% ../nbs/54_evaluate.ipynb #d033cd6b
+def entry_scores(
+    reference: Reference,  # the real side
+    made: Generated,  # one run of a method
+    seed: int = 0,  # of the pools, the same for every method
+    pool: int = 32,  # motions a text is ranked against
+) -> dict:  # name -> (N,) mean over repeats
+    "Scores that belong to single entries: distance to their text, hits in the pool, physical measures."
+    out = {k: [] for k in ("matching", "top1", "top3")}
+    for r, (caption, motion) in enumerate(zip(made.caption.numpy(), made.embedding)):
+        text, order = reference.text[reference.first + caption], numpy_rng(seed, "paired pools", r).permutation(len(motion))
+        rows, count = pools_in_order(len(order), pool, "fill")
+        ranks = np.empty(len(order))
+        ranks[order[rows[count]]] = own_ranks(text[order], motion[order], rows).numpy()[count]
+        for k, v in zip(out, (torch.linalg.vector_norm((text - motion).double(), dim=1).numpy(), ranks < 1, ranks < 3)): out[k].append(v)
+    return {**{k: np.mean(v, 0) for k, v in out.items()}, **{k: v.mean(0) for k, v in made.physics.items()}}
+
+def compare_generations(
+    reference: Reference,  # the real side
+    a: list,  # runs of one method (`Generated`), one a training seed
+    b: list,  # runs of another, on the same entries
+    draws: int = 200,  # bootstrap samples of entries for FID; the tests of the other metrics take ten times as many
+    seed: int = 0,  # of pools and draws
+) -> dict:  # metric -> {"difference" a - b, "low", "high", "p", "n"}
+    "Paired tests of two methods over the entries of the test set; seeds and repeats of a method are averaged first."
+    every = lambda runs: torch.cat([m.embedding for m in runs])
+    out = {"fid": paired_frechet(reference.embedding, every(a), every(b), draws, numpy_rng(seed, "paired fid"))}
+    one, other = ({k: np.mean([e[k] for e in s], 0) for k in s[0]} for s in ([entry_scores(reference, m, seed) for m in runs] for runs in (a, b)))
+    return {**out, **{k: paired_test(one[k], other[k], 10 * draws, numpy_rng(seed, "paired", k)) for k in one}}
 
 # %% ../nbs/54_evaluate.ipynb #6347a03b
 def add_noise(motions, level, std, rng):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['frechet_statistics', 'frechet_distance', 'pools_in_order', 'distinct_pools', 'own_ranks', 'r_precision',
            'matching_score', 'gallery_retrieval', 'duplicate_ceiling', 'diversity', 'multimodality', 'clip_score',
-           'mpjpe', 'mean_interval', 'bootstrap_interval', 'paired_test']
+           'mpjpe', 'mean_interval', 'bootstrap_interval', 'paired_test', 'paired_frechet']
 
 # %% ../nbs/51_metrics.ipynb #305e24c1
 import itertools
@@ -259,3 +259,26 @@ def paired_test(
     signs = np.array(list(itertools.product([1, -1], repeat=len(d)))) if exact else rng.choice([1, -1], (draws, len(d)))
     hits = (np.abs((signs * d).mean(1)) >= abs(d.mean()) * (1 - 1e-12)).sum()
     return {"difference": float(d.mean()), "low": low, "high": high, "p": float(hits / len(signs) if exact else (hits + 1) / (draws + 1)), "n": len(d)}
+
+# %% ../nbs/51_metrics.ipynb #aaadc156
+def paired_frechet(
+    real,  # (N, D) embeddings of real motion
+    a,  # (K, N, D) K sets of one method (repeats, seeds), row i belonging to entry i
+    b,  # (L, N, D) sets of another
+    draws: int = 200,  # bootstrap samples of entries
+    rng=0,  # numpy generator or seed
+) -> dict:  # "difference" a - b, "low", "high" (95 % over entries), "p" (two-sided), "n"
+    "Paired bootstrap of the difference in mean FID of two methods over the same entries (Efron 1979)."
+    real, a, b, rng = _matrix(real, "real", least=2), _matrix(a, "a", 3), _matrix(b, "b", 3), _rng(rng)
+    if not a.shape[1:] == b.shape[1:] == real.shape:
+        raise DataError(f"a and b: found sets of {tuple(a.shape[1:])} and {tuple(b.shape[1:])}, expected {tuple(real.shape)}")
+    def gap(rows):
+        base = frechet_statistics(real[rows])
+        one, other = (np.mean([frechet_distance(base, x[rows]) for x in m]) for m in (a, b))
+        return one - other
+    n, found = len(real), gap(slice(None))
+    drawn = np.array([gap(torch.as_tensor(rng.integers(0, n, n), device=real.device)) for _ in range(draws)])
+    drawn += found - drawn.mean()
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return {"difference": float(found), "low": float(low), "high": float(high), "p": float(min(1, 2 * (tail + 1) / (draws + 1))), "n": n}

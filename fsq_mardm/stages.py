@@ -119,8 +119,8 @@ def train_generator(
 ) -> TrainResult:
     "Train a member of the MARDM zoo over the latents of an autoencoder."
     split = corpus.split("train")
-    head = {"grid": [g.tolist() for g in ae.fsq.grid]} if "Softmax" in model else {}
-    settings = dict(diffmlps_batch_mul=diffmlps_batch_mul, cond_drop_prob=cond_drop_prob, **({"head": head} if head else {}), **(overrides or {}))
+    settings = dict(diffmlps_batch_mul=diffmlps_batch_mul, cond_drop_prob=cond_drop_prob, **(overrides or {}))
+    if "Softmax" in model: settings["head"] = {"grid": [g.tolist() for g in ae.fsq.grid], **(settings.get("head") or {})}
     mardm = build_mardm(model, ae.latent_dim, ae.target_dim, conditions.shape[1], seed=seed, **settings).to(device)
     if standardise: mardm.set_target_statistics(*target_statistics(ae, split.pack(device)))
     loss_fn = mardm_loss_fn(ae, split, conditions, batch_size, seed, unit_length, max_motion_length, bucket, device)

@@ -42,7 +42,7 @@ def _check(joints, n_joints: int) -> np.ndarray:
 
 # %% ../nbs/62_viewer.ipynb #0c6ccbd0
 _STYLE = """
-:root{color-scheme:light dark}*{box-sizing:border-box}
+:root{color-scheme:light}*{box-sizing:border-box}
 body{margin:0;font:14px/1.4 system-ui,sans-serif;background:#fff;color:#222}
 #panels{display:grid;gap:8px;padding:8px}figure{margin:0;min-width:0}
 figcaption{padding:2px 4px;font-size:13px}canvas{display:block;width:100%;border:1px solid #ddd;border-radius:6px;background:#fafafa;cursor:grab;touch-action:none}
@@ -50,8 +50,8 @@ figcaption{padding:2px 4px;font-size:13px}canvas{display:block;width:100%;border
 output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
 """
 
-# %% ../nbs/62_viewer.ipynb #a9b6bc1c
-_SCRIPT = """
+# %% ../nbs/62_viewer.ipynb #1dbd266e
+_SCENE = """
 const S = JSON.parse(document.getElementById('motion').textContent);
 const $ = id => document.getElementById(id), panels = [];
 let frame = 0, playing = true, clock = null, yaw = 0.6, pitch = 0.25, zoom = 1;
@@ -68,7 +68,10 @@ $('scrub').max = last;
 function turn(canvas) {
   let from = null;
   canvas.onpointerdown = e => { from = [e.clientX, e.clientY, yaw, pitch]; canvas.setPointerCapture(e.pointerId); };
-  canvas.onpointermove = e => { if (from) { yaw = from[2] - (e.clientX - from[0]) / 150; pitch = Math.min(1.5, Math.max(-0.05, from[3] + (e.clientY - from[1]) / 150)); draw(); } };
+  canvas.onpointermove = e => {
+    if (!from) return;
+    yaw = from[2] - (e.clientX - from[0]) / 150; pitch = Math.min(1.5, Math.max(-0.05, from[3] + (e.clientY - from[1]) / 150)); draw();
+  };
   canvas.onpointerup = canvas.onpointercancel = () => from = null;
   canvas.addEventListener('wheel', e => { e.preventDefault(); zoom = Math.min(4, Math.max(0.3, zoom * Math.exp(-e.deltaY / 600))); draw(); }, {passive: false});
 }
@@ -81,38 +84,56 @@ function camera(centre, width, height) {
     return depth > 0.2 ? [width / 2 + f * right / depth, height / 2 - f * up / depth, depth] : null;
   };
 }
+"""
+
+# %% ../nbs/62_viewer.ipynb #bc197b33
+_DRAWING = """
 function line(g, a, b, colour, width) {
   if (!a || !b) return;
   g.strokeStyle = colour; g.lineWidth = width; g.beginPath(); g.moveTo(a[0], a[1]); g.lineTo(b[0], b[1]); g.stroke();
 }
+function disc(g, at, radius, colour) {
+  if (!at) return;
+  g.fillStyle = colour; g.beginPath(); g.arc(at[0], at[1], radius, 0, 7); g.fill();
+}
+function ground(g, see, m, f) {
+  const root = m.at(f, 0), gx = Math.round(root[0]), gz = Math.round(root[2]), on = p => see([p[0], m.floor, p[2]]);
+  for (let k = -4; k <= 4; k++) {
+    for (let s = -4; s < 4; s++) {
+      line(g, on([gx + k, 0, gz + s]), on([gx + k, 0, gz + s + 1]), '#e2e2e2', 1);
+      line(g, on([gx + s, 0, gz + k]), on([gx + s + 1, 0, gz + k]), '#e2e2e2', 1);
+    }
+  }
+  for (let t = 1; t < m.frames; t++) line(g, on(m.at(t - 1, 0)), on(m.at(t, 0)), t <= f ? '#777' : '#ccc', 1.5);
+  S.parents.forEach((p, j) => { if (p >= 0) line(g, on(m.at(f, p)), on(m.at(f, j)), 'rgba(0,0,0,.10)', 5); });
+}
+function person(g, see, m, f, height) {
+  const points = S.parents.map((_, j) => see(m.at(f, j))), wide = (metres, j) => metres * 0.92 * height * zoom / points[j][2];
+  const bones = S.parents.map((p, j) => [p, j]).filter(([p, j]) => p >= 0 && points[p] && points[j]);
+  bones.sort((a, b) => points[b[0]][2] + points[b[1]][2] - points[a[0]][2] - points[a[1]][2]);
+  for (const [p, j] of bones) line(g, points[p], points[j], S.colours[j], Math.max(2, wide(0.048, j)));
+  if (points[S.head]) disc(g, points[S.head], wide(0.078, S.head), S.colours[S.head]);
+  S.feet.forEach((j, k) => { if (m.standing[k][f] === '1') disc(g, points[j], 5, '#d55e00'); });
+}
+function fitted(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1, w = Math.round(width * ratio), h = Math.round(height * ratio), g = canvas.getContext('2d');
+  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
+  g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, width, height); g.lineCap = 'round';
+  return g;
+}
 function draw() {
   for (const [m, canvas] of panels) {
-    const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = Math.round(width * (S.motions.length > 1 ? 0.95 : 0.56));
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
-    const g = canvas.getContext('2d'); g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, width, height); g.lineCap = 'round';
-    const f = Math.min(Math.floor(frame), m.frames - 1), root = m.at(f, 0), see = camera([root[0], 0.85, root[2]], width, height), floor = m.floor;
-    const gx = Math.round(root[0]), gz = Math.round(root[2]);
-    for (let k = -4; k <= 4; k++) {
-      for (let s = -4; s < 4; s++) {
-        line(g, see([gx + k, floor, gz + s]), see([gx + k, floor, gz + s + 1]), '#e2e2e2', 1);
-        line(g, see([gx + s, floor, gz + k]), see([gx + s + 1, floor, gz + k]), '#e2e2e2', 1);
-      }
-    }
-    for (let t = 1; t < m.frames; t++) {
-      const a = m.at(t - 1, 0), b = m.at(t, 0);
-      line(g, see([a[0], floor, a[2]]), see([b[0], floor, b[2]]), t <= f ? '#777' : '#ccc', 1.5);
-    }
-    const points = S.parents.map((_, j) => see(m.at(f, j))), shadow = S.parents.map((_, j) => { const p = m.at(f, j); return see([p[0], floor, p[2]]); });
-    S.parents.forEach((p, j) => { if (p >= 0) line(g, shadow[p], shadow[j], 'rgba(0,0,0,.10)', 5); });
-    const bones = S.parents.map((p, j) => [p, j]).filter(([p, j]) => p >= 0 && points[p] && points[j]);
-    bones.sort((a, b) => points[b[0]][2] + points[b[1]][2] - points[a[0]][2] - points[a[1]][2]);
-    for (const [p, j] of bones) line(g, points[p], points[j], S.colours[j], Math.max(2, 22 * zoom / points[j][2] * height / 500));
-    if (points[S.head]) { g.fillStyle = S.colours[S.head]; g.beginPath(); g.arc(points[S.head][0], points[S.head][1], 36 * zoom / points[S.head][2] * height / 500, 0, 7); g.fill(); }
-    S.feet.forEach((j, k) => { if (m.standing[k][f] === '1' && points[j]) { g.fillStyle = '#d55e00'; g.beginPath(); g.arc(points[j][0], points[j][1], 5, 0, 7); g.fill(); } });
+    const width = canvas.clientWidth, height = Math.round(width * (S.motions.length > 1 ? 0.95 : 0.56)), g = fitted(canvas, width, height);
+    const f = Math.min(Math.floor(frame), m.frames - 1), root = m.at(f, 0), see = camera([root[0], 0.85, root[2]], width, height);
+    ground(g, see, m, f); person(g, see, m, f, height);
   }
   const f = Math.min(Math.floor(frame), last);
   $('scrub').value = f; $('time').textContent = `${(f / S.fps).toFixed(2)} s  frame ${f}`; $('play').textContent = playing ? 'Pause' : 'Play';
 }
+"""
+
+# %% ../nbs/62_viewer.ipynb #0c22209e
+_CONTROLS = """
 function tick(now) {
   if (playing) { if (clock !== null) frame = (frame + (now - clock) / 1000 * S.fps * Number($('speed').value)) % (last + 1); clock = now; draw(); } else clock = null;
   requestAnimationFrame(tick);
@@ -122,10 +143,14 @@ $('play').onclick = () => { playing = !playing; draw(); };
 $('scrub').oninput = () => { playing = false; frame = Number($('scrub').value); draw(); };
 document.addEventListener('keydown', e => {
   if (e.target.tagName === 'SELECT' || e.target.tagName === 'BUTTON' && e.key === ' ') return;
-  const act = {' ': () => $('play').onclick(), ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-1e6)}[e.key];
+  const act = {' ': () => $('play').onclick(), ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-1e6), End: () => step(1e6)}[e.key];
   if (act) { e.preventDefault(); act(); }
 });
-window.addEventListener('resize', draw); draw(); requestAnimationFrame(tick);
+function resized() {
+  draw();
+  if (window.frameElement && window.frameElement.dataset.fit) window.frameElement.style.height = document.body.scrollHeight + 'px';
+}
+window.addEventListener('resize', resized); resized(); requestAnimationFrame(tick);
 """
 
 # %% ../nbs/62_viewer.ipynb #14741d33
@@ -150,7 +175,7 @@ def motion_html(
     bar = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="range" min="0" value="0" aria-label="frame">'
            '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option><option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>')
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-            f'<style>{_STYLE}</style><div id="panels"></div>{bar}<script type="application/json" id="motion">{data}</script><script>{_SCRIPT}</script></html>')
+            f'<style>{_STYLE}</style><div id="panels"></div>{bar}<script type="application/json" id="motion">{data}</script><script>{_SCENE}{_DRAWING}{_CONTROLS}</script></html>')
 
 def save_html(path, motions: list, skeleton, **settings) -> Path:
     "Write `motion_html` to a file."
@@ -158,11 +183,11 @@ def save_html(path, motions: list, skeleton, **settings) -> Path:
     with atomic_file(path) as t: t.write_text(page, encoding="utf-8")
     return Path(path)
 
-def show(motions: list, skeleton, height: int = 520, **settings):
-    "The same page inside a notebook."
+def show(motions: list, skeleton, height: int = 0, **settings):
+    "The same page inside a notebook, as high as what it shows, or `height` pixels with a scroll bar."
     from IPython.display import HTML
-    page = html.escape(motion_html(motions, skeleton, **settings))
-    return HTML(f'<iframe srcdoc="{page}" style="width:100%;height:{height}px;border:0" title="motion"></iframe>')
+    page, fit = html.escape(motion_html(motions, skeleton, **settings)), "" if height else 'data-fit="1" '
+    return HTML(f'<div><iframe {fit}srcdoc="{page}" style="width:100%;height:{height or 520}px;border:0" title="motion"></iframe></div>')
 
 # %% ../nbs/62_viewer.ipynb #a991c1b1
 def save_mp4(
