@@ -1,5 +1,6 @@
 # make paper                          every table and figure on the embedded corpus (preset smoke)
 # make paper PRESET=cpu CORPUS=bandai SOURCE=PATH/TO/Bandai-Namco-Research-Motiondataset
+# make demo                           small models of the embedded corpus, then one motion in generation/
 # make test                           notebooks and tests
 # make promote PRESET=cpu CORPUS=bandai    copy finished tables and figures into tables/ and figures/
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3))
@@ -18,7 +19,7 @@ export TOKENIZERS_PARALLELISM = false
 SETTINGS  := preset=$(PRESET) $(if $(CORPUS),corpus=$(CORPUS)) $(if $(SOURCE),source=$(SOURCE)) $(if $(SEEDS),seeds=$(SEEDS))
 SNAKEMAKE := $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --rerun-incomplete --keep-going --config $(SETTINGS)
 
-.PHONY: paper test promote readme clean-notebooks hooks lab env
+.PHONY: paper demo test promote readme clean-notebooks hooks lab env
 env: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock
@@ -33,6 +34,10 @@ $(VENV)/.installed: requirements.lock
 paper: env
 	@$(SNAKEMAKE) --unlock --quiet all
 	@$(SNAKEMAKE) --quiet rules
+
+demo: env
+	@$(BIN)/python -m fsq_mardm.cli demo
+	@$(BIN)/python -m fsq_mardm.cli sample --text_prompt "a person walks forward and then waves"
 
 test: env
 	@$(BIN)/python -m pytest tests

@@ -43,9 +43,10 @@ def by_seed(
     records: dict,  # of `load_records`
     kind: str, metric: str, method: str,
 ) -> tuple[pd.Series, tuple]:  # seed -> value; names of the records
-    "One number a seed; `NotMeasured` says what is missing."
+    "One number a seed, of the essential protocol where there are two; `NotMeasured` says what is missing."
     frame = records.get(kind, pd.DataFrame())
     rows = frame[frame.method == method] if "method" in frame else frame
+    if "protocol" in rows: rows = rows[rows.protocol.isna() | (rows.protocol == "essential")]
     if len(rows) == 0: raise NotMeasured(f"no record {kind} of {method}")
     rows = rows.dropna(subset=[metric]) if metric in rows else rows[:0]
     if len(rows) == 0: raise NotMeasured(f"no {metric} in the records {kind} of {method}")
@@ -94,7 +95,7 @@ def compare(kind: str, metric: str, method: str, against: str, toward: str = "")
     def test(records):
         (a, first), (b, second) = by_seed(records, kind, metric, method), by_seed(records, kind, metric, against)
         if not toward: return contrast(a, b, f"{metric}, {method} minus {against}", first + second)
-        real, third = by_seed(records, "train_evaluator", metric, toward)
+        real, third = by_seed(records, "evaluation_real" if "evaluation_real" in records else "train_evaluator", metric, toward)
         a, b = (a - real.mean()).abs(), (b - real.mean()).abs()
         return contrast(a, b, f"distance of {metric} to that of real motion, {method} minus {against}", first + second + third)
     return test

@@ -88,13 +88,13 @@ def code_distance(
 def path_measures(
     ae,  # autoencoder with a bottleneck of codes
     paths: Paths,
-) -> dict:  # name -> list over times: t, mean, rms, q95, max, settled
+) -> dict:  # name -> list over times: t, mean, rms, q95, max, near, settled
     "Distance to the nearest code and share of settled tokens along the paths."
     found = [code_distance(ae, x) for x in paths.x]
     final = found[-1][0]
     same = torch.stack([(code == final).all(-1) for code, _ in found])
     settled = same.flip(0).cumprod(0).flip(0).float().mean(1)
     rows = {"t": paths.t, "mean": [d.mean() for _, d in found], "rms": [d.square().mean().sqrt() for _, d in found],
-            "q95": [d.flatten().quantile(.95) if d.numel() < 2**24 else d.flatten()[:2**24].quantile(.95) for _, d in found],
-            "max": [d.max() for _, d in found], "settled": settled}
+            "q95": [np.quantile(d.numpy(), .95) for _, d in found],
+            "max": [d.max() for _, d in found], "near": [(d < .1).float().mean() for _, d in found], "settled": settled}
     return {k: [float(v) for v in vs] for k, vs in rows.items()}

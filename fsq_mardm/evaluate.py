@@ -379,7 +379,7 @@ def entry_scores(
         rows, count = pools_in_order(len(order), pool, "fill")
         ranks = np.empty(len(order))
         ranks[order[rows[count]]] = own_ranks(text[order], motion[order], rows).numpy()[count]
-        for k, v in zip(out, (torch.linalg.vector_norm((text - motion).double(), dim=1).numpy(), ranks < 1, ranks < 3)): out[k].append(v)
+        for k, v in zip(out, (torch.linalg.vector_norm(text.double() - motion.double(), dim=1).numpy(), ranks < 1, ranks < 3)): out[k].append(v)
     return {**{k: np.mean(v, 0) for k, v in out.items()}, **{k: v.mean(0) for k, v in made.physics.items()}}
 
 def compare_generations(

@@ -23,7 +23,7 @@ def _matrix(
     least: int = 1,  # least number of rows
 ) -> torch.Tensor:
     "`x` as a float64 tensor on its own device; `DataError` on a wrong shape, too few rows or a value that is not finite."
-    x = torch.as_tensor(x).detach()
+    x = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))).detach()  # by numpy: torch reads a list of floats as float32
     x = x.to(torch.float64) if x.device.type != "mps" else x.cpu().double()
     if x.ndim != ndim: raise DataError(f"{name}: found shape {tuple(x.shape)}, expected {ndim} axes")
     if len(x) < least: raise DataError(f"{name}: found {len(x)} samples, expected at least {least}")

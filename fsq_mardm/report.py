@@ -126,10 +126,11 @@ def write_table(
     caption: str,  # what the table shows
     settings: dict,  # corpus, preset, scale, seeds: stamped into the caption
     reads: list,  # records (paths) the numbers come from
+    column_format: str | None = None,  # of LaTeX; None: one line a row
 ) -> Path:
     "Write `stem`.csv, .md, .tex and .provenance.json; return the Markdown path."
     stem, caption = Path(stem), f"{caption} {stamp(settings)}"
-    latex = shown.to_latex(index=False, escape=True, caption=caption, label=f"tab:{stem.name}").replace("±", r"$\pm$").replace("–", "--")
+    latex = shown.to_latex(index=False, escape=True, caption=caption, label=f"tab:{stem.name}", column_format=column_format).replace("±", r"$\pm$").replace("–", "--")
     for ending, text in ((".csv", numbers.to_csv(index=False)), (".tex", latex),
                          (".md", f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}\n")):
         with atomic_file(stem.with_suffix(ending)) as t: t.write_text(text)

@@ -47,7 +47,7 @@ body{margin:0;font:14px/1.4 system-ui,sans-serif;background:#fff;color:#222}
 #panels{display:grid;gap:8px;padding:8px}figure{margin:0;min-width:0}
 figcaption{padding:2px 4px;font-size:13px}canvas{display:block;width:100%;border:1px solid #ddd;border-radius:6px;background:#fafafa;cursor:grab;touch-action:none}
 #bar{display:flex;flex-wrap:wrap;gap:10px;align-items:center;padding:4px 12px 10px}#scrub{flex:1;min-width:140px}button,select{font:inherit;padding:3px 10px}
-output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
+p{margin:0;padding:0 12px 10px;font-size:12px;color:#666}output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
 """
 
 # %% ../nbs/62_viewer.ipynb #1dbd266e
@@ -113,7 +113,7 @@ function person(g, see, m, f, height) {
   bones.sort((a, b) => points[b[0]][2] + points[b[1]][2] - points[a[0]][2] - points[a[1]][2]);
   for (const [p, j] of bones) line(g, points[p], points[j], S.colours[j], Math.max(2, wide(0.048, j)));
   if (points[S.head]) disc(g, points[S.head], wide(0.078, S.head), S.colours[S.head]);
-  S.feet.forEach((j, k) => { if (m.standing[k][f] === '1') disc(g, points[j], 5, '#d55e00'); });
+  S.feet.forEach((j, k) => { if (m.standing[k][f] === '1') disc(g, points[j], 6, '#009e73'); });
 }
 function fitted(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1, w = Math.round(width * ratio), h = Math.round(height * ratio), g = canvas.getContext('2d');
@@ -173,7 +173,8 @@ def motion_html(
                                  "standing": ["".join(map(str, s.astype(int))) for s in standing(joints, feet, fps).T]})
     data = json.dumps(scene).replace("<", "\\u003c")   # text inside a script element must not close it
     bar = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="range" min="0" value="0" aria-label="frame">'
-           '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option><option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>')
+           '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option><option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>'
+           '<p>Drag to turn, wheel to zoom, space to play, arrows to step. Blue is left, orange is right; a green dot is a foot that stands.</p>')
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
             f'<style>{_STYLE}</style><div id="panels"></div>{bar}<script type="application/json" id="motion">{data}</script><script>{_SCENE}{_DRAWING}{_CONTROLS}</script></html>')
 

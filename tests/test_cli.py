@@ -1,5 +1,5 @@
 """The command as its users meet it: another process, exit codes, one-line errors, nothing half-written."""
-import json, os, subprocess, sys
+import json, os, subprocess, sys, tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,6 +45,11 @@ def test_check_finds_what_is_wrong(corpus):
 @pytest.mark.parametrize("words, says", [
     (["sample", "--text_prompt", "a walk"], "expected --ae_name to be a trained run"),
     (["sample", "--text_prompt", ""], "the text is empty"),
+    (["sample", "--text_prompt", "a walk", "--motion_length", "7"], "found '7', expected 8 to 196 frames"),
+    (["sample", "--text_prompt", "a walk", "--motion_length", "197"], "found '197', expected 8 to 196 frames"),
+    (["sample", "--text_prompt", "a walk", "--formats", "gif"], "found 'gif', expected some of npy,mp4,bvh,html"),
+    (["edit", "--source_motion", "x.npy", "--text_prompt", "a walk", "--mask_edit_section", "40"], "found '40', expected START,END"),
+    (["demo", "--methods", "FSK"], "invalid choice: 'FSK'"),
     (["sample", "--text_path", "absent.txt"], "absent.txt: cannot be read"),
     (["edit", "--text_prompt", "a walk"], "--source_motion"),
     (["train-ae"], "expected to be run in the project's folder"),
@@ -67,13 +72,21 @@ def test_exit_code_of_the_process(tmp_path):
     assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/t2m/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
-def test_read_only_folder(tmp_path):
-    tmp_path.chmod(0o555)
-    try:
-        if os.access(tmp_path, os.W_OK): pytest.skip("this user may write everywhere")
-        done = run("sample", "--text_prompt", "a walk", "--out", tmp_path/"out")
-        assert done.returncode == 2 and "cannot be written (Permission denied)" in done.stderr
-    finally: tmp_path.chmod(0o755)
+def test_read_only_folder(capsys):
+    "Also as root, who may write anywhere: the command runs under the rights of nobody."
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        try:
+            if root: os.seteuid(65534)
+            codes = [cli.main([*words, "--out", f"{folder}/out"]) for words in (["sample", "--text_prompt", "a walk"], ["demo"],
+                     ["edit", "--source_motion", "x.npy", "--task", "prefix", "--text_prompt", "a walk"])]
+        finally:
+            if root: os.seteuid(0)
+        out, err = capsys.readouterr()
+        assert codes == [2, 2, 2] and out == "" and err.count("\n") == err.count("cannot be written (Permission denied)") == 3, err
+        assert not os.listdir(folder)
+        os.chmod(folder, 0o755)
 
 def job(out): return SimpleNamespace(out=str(out), formats=cli.FORMATS, bvh_scale=1.)
 

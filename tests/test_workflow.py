@@ -35,3 +35,27 @@ def test_misspelt_parameter_stops_before_the_run(tmp_path):
     done = subprocess.run([sys.executable, "-m", "fsq_mardm.cli", "notebook", str(notebook), str(tmp_path/"o.ipynb"), '{"batchsize": 3}'], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: train_ae.ipynb: unknown parameter 'batchsize'")
     assert not list(tmp_path.iterdir())
+
+def planned(folder, *settings, mode=("--dry-run",)):
+    "Nodes that a run in `folder` would execute, by the names of their executed notebooks."
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT/"workflow/Snakefile"), "--directory", str(folder), "--cores", "2", *mode, "--nolock",
+               "--config", "preset=smoke", *settings]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {Path(line.split()[1]).stem for line in done.stdout.splitlines() if line.strip().startswith("output: runs/")}
+
+def test_a_new_seed_runs_only_what_depends_on_it(tmp_path):
+    for name in ("nbs", "fsq_mardm"): (tmp_path/name).symlink_to(PROJECT/name)
+    everything = planned(tmp_path, "seeds=0")
+    made = tmp_path/"runs/smoke-synthetic/notebooks"
+    made.mkdir(parents=True)
+    for node in everything: (made/f"{node}.ipynb").touch()
+    planned(tmp_path, "seeds=0", mode=("--touch", "--forceall"))                       # as after a finished run
+    assert planned(tmp_path, "seeds=0") == set()
+    extra, per_seed = planned(tmp_path, "seeds=0,1"), {n for n in everything if n.endswith(".0")}
+    assert {n for n in extra if n.endswith(".1")} == {n[:-1] + "1" for n in per_seed} and not extra & per_seed
+    assert not {n for n in extra if n.startswith(("prepare", "train_evaluator", "train_contrast"))}
+    for node in ("train_mardm.FSQ.0", "evaluation_mardm.FSQ.0", "table_2"): (made/f"{node}.ipynb").unlink()  # as after a kill in the first
+    again = planned(tmp_path, "seeds=0")
+    assert {"train_mardm.FSQ.0", "evaluation_mardm.FSQ.0", "table_2"} <= again
+    assert not again & {"train_mardm.VQ.0", "train_ae.FSQ.0", "evaluation_mardm.AE.0", "prepare_data"}
