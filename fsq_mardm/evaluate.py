@@ -270,8 +270,9 @@ def generate_embeddings(
     references: list,  # the real side; a second one of full features if the standard protocol is wanted too
     seeds: list,  # seed of each repeat
     chosen: tuple = (0, 1),  # captions and generations of multimodality
-    batch_size: int = 64,  # motions at a time
+    batch_size: int = 64,  # motions embedded at a time
     progress: bool = True,  # show a bar
+    group: int = 64,  # motions in one call of the sampler
 ) -> Generated:
     "Generate, check and embed every motion of every repeat, batched by length across repeats; the motions themselves are not kept."
     main, size = references[0], (len(seeds), len(references[0]))
@@ -279,18 +280,19 @@ def generate_embeddings(
     every = [{} for _ in references]
     contrast = main.contrast and torch.empty(*size, main.contrast.dim)
     physics = {k: np.empty(size) for k in main.physics}
-    for k in tqdm(range(0, len(jobs), batch_size), "generate", disable=not progress, leave=False):
-        batch = jobs[k:k + batch_size]
+    for k in tqdm(range(0, len(jobs), group), "generate", disable=not progress, leave=False):
+        batch = jobs[k:k + group]
         lengths = [j[0] for j in batch]
         motions = sampler([texts[i][c] for _, _, i, c, _ in batch], lengths, [derive_seed(seeds[r], "sample", i, copy) for _, r, i, _, copy in batch])
         motions = check_motions(motions, lengths, width, [j[2] for j in batch])
         for reference, found in zip(references, every):
-            found.update(zip([(r, i, copy) for _, r, i, _, copy in batch], reference.evaluator.embed_motion(seen_by(reference, motions))))
+            embedded = reference.evaluator.embed_motion(seen_by(reference, motions), batch_size=batch_size)
+            found.update(zip([(r, i, copy) for _, r, i, _, copy in batch], embedded))
         first = [n for n, j in enumerate(batch) if j[4] == 0]
         if not first: continue
         kept, at = [motions[n] for n in first], tuple(np.array([batch[n][1:3] for n in first]).T)
         for name, v in measure_physics(kept, main.split).items(): physics[name][at] = v
-        if contrast is not None: contrast[at] = main.contrast.embed_motion(kept)
+        if contrast is not None: contrast[at] = main.contrast.embed_motion(kept, batch_size=batch_size)
     whole = [torch.stack([torch.stack([found[r, i, 0] for i in range(size[1])]) for r in range(size[0])]) for found in every]
     several = {(r, i): {n: torch.stack([f[r, i, c] for c in range(chosen[1])]) for n, f in enumerate(every)} for r, i, c in every[0] if c == 1}
     return Generated(torch.from_numpy(np.stack([main.draw(s) for s in seeds])), whole[0], physics, contrast, whole[1] if len(whole) > 1 else None, several)
@@ -303,7 +305,8 @@ def evaluate_generation(
     repeats: int = 20,  # every repeat generates every entry anew, from another caption draw and other seeds
     seed: int = 0,  # base seed
     pool: int = 32,  # motions a text is ranked against
-    batch_size: int = 64,  # motions at a time
+    batch_size: int = 64,  # motions embedded at a time; changes nothing
+    group: int = 64,  # motions in one call of the sampler; a generator's rounding depends on it, so leave it where numbers are to be repeated
     mm_captions: int = 0,  # multimodality: captions in each repeat (published: 96); 0 leaves it out
     mm_generations: int = 30,  # motions for each of them
     mm_pairs: int = 10,  # random pairs of each of them
@@ -321,7 +324,7 @@ def evaluate_generation(
     references = [reference] if standard is None else [reference, standard]
     seeds = [derive_seed(seed, "repeat", r) for r in range(repeats)]
     chosen = (min(mm_captions, len(reference)), mm_generations if mm_captions else 1)
-    made = generate_embeddings(sampler, references, seeds, chosen, batch_size, progress)
+    made = generate_embeddings(sampler, references, seeds, chosen, batch_size, progress, group)
     if entries is not None: save_entries(made, entries, reference)
     about = dict(kind="generation", seed=seed, pool=pool, mm=[chosen[0], mm_generations, mm_pairs] if mm_captions else None)
     records = [summary(ref, _rows(made, n, ref, seeds, pool, mm_pairs), **about) for n, ref in enumerate(references)]

@@ -262,6 +262,7 @@ class _Embedder:
         self.width, found = len(self.mean), net.config["input_width"]
         if self.width not in (found, found + 4):
             raise ConfigError(f"mean: found {self.width} features, expected {found} (or 4 more, foot contacts, which are left out)")
+        if self.std.shape != self.mean.shape: raise ConfigError(f"std: found shape {tuple(self.std.shape)}, expected {tuple(self.mean.shape)}")
 
     @property
     def device(self): return next(self.net.parameters()).device
@@ -409,7 +410,7 @@ def save_evaluator(
     if evaluator.vocabulary is None:
         raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
     header = json.dumps(to_plain({"kind": evaluator.kind, "config": evaluator.net.config, "vocabulary": evaluator.vocabulary.to_dict(),
-                                  "info": evaluator.info}), sort_keys=True)
+                                  "info": evaluator.info, "fingerprint": evaluator.fingerprint}), sort_keys=True)
     with atomic_file(path) as t: save_file(evaluator.tensors(), str(t), metadata={"fsq_mardm": header})
     return Path(path)
 
@@ -427,14 +428,21 @@ def load_evaluator(
         raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
     if header.get("kind") not in ("matching", "contrast"):
         raise CheckpointError(f"{path}: found kind {header.get('kind')!r}, expected an evaluator ('matching' or 'contrast')")
+    try: evaluator = _rebuild(header, tensors)
+    except KeyError as e: raise CheckpointError(f"{path}: {e} is missing; expected an evaluator file") from None
+    except (CheckpointError, ConfigError) as e: raise CheckpointError(f"{path}: {e}") from None
+    if header.get("fingerprint", evaluator.fingerprint) != evaluator.fingerprint:
+        raise CheckpointError(f"{path}: found content {evaluator.fingerprint}, expected {header['fingerprint']}; the file is damaged")
+    return evaluator.to(device)
+
+def _rebuild(header: dict, tensors: dict):
+    "The evaluator that a file's header and tensors describe."
     matching, vocabulary = header["kind"] == "matching", Vocabulary.from_dict(header["vocabulary"])
     net = (EvaluatorNet if matching else MotionCLIP)(**header["config"])
-    load_exactly(net, {k[4:]: v for k, v in tensors.items() if k.startswith("net.")}, str(path))
-    for name in ("mean", "std") + matching * ("words",):
-        if name not in tensors: raise CheckpointError(f"{path}: tensor {name!r} is missing")
+    load_exactly(net, {k[4:]: v for k, v in tensors.items() if k.startswith("net.")}, header["kind"])
     mean, std = tensors["mean"], tensors["std"]
-    if matching: return Evaluator(net, vocabulary, mean, std, tensors["words"], header["info"]).to(device)
-    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, header["info"]).to(device)
+    if matching: return Evaluator(net, vocabulary, mean, std, tensors["words"], header["info"])
+    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, header["info"])
 
 # %% ../nbs/50_evaluators.ipynb #fed3cca0
 class PairData:

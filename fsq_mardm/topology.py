@@ -184,23 +184,23 @@ def pair_correlation(probe: Probe, rng, repeats: int = 200) -> dict:
     keep = (other != torch.arange(len(other), device=other.device)).cpu().numpy()
     return with_interval(spearman, distance[keep], displacement(patch, patch[other], space=probe.space)[keep], rng=rng, repeats=repeats)
 
-# %% ../nbs/52_topology.ipynb #9e08c7a7
-def distance_forms(s: Swaps, rng, fsq=None, scale=1.0, most: int = 16) -> dict:
-    "Rank correlation of displacement with other distances between the swapped codes; fitted ones cross-validated in two halves."
+# %% ../nbs/52_topology.ipynb #1c7924de
+def distance_forms(s: Swaps, rng, fsq=None, scale=1.0, most: int = 16, folds: int = 5) -> dict:
+    "Rank correlation of displacement with other distances between the swapped codes; fitted ones cross-validated."
     gap, y, d = s.gap, s.moved**2, s.gap.shape[1]
-    if len(gap) < 8 or d > most: return {}
+    if len(gap) < 4 * folds or d > most: return {}
     rows, columns = np.triu_indices(d)
-    products, fold = gap[:, rows] * gap[:, columns], rng.permutation(len(gap)) % 2
+    products, fold, weight = gap[:, rows] * gap[:, columns], rng.permutation(len(gap)) % folds, 1 / (y + np.median(y) + 1e-12)  # relative errors count
     forms = {"plain": s.distance}
     if fsq is not None: forms["levels"] = np.linalg.norm(gap / np.asarray(scale) * fsq.unit.cpu().numpy(), axis=1)
     forms |= {"scaled": np.zeros(len(gap)), "quadratic": np.zeros(len(gap))}
-    for f in (0, 1):
+    for f in range(folds):
         fit, judge = fold != f, fold == f
-        forms["scaled"][judge] = gap[judge]**2 @ nnls(gap[fit]**2, y[fit])[0]
-        ridge = products[fit].T @ products[fit]
-        weight = np.linalg.solve(ridge + 1e-3 * np.trace(ridge) / len(ridge) * np.eye(len(ridge)), products[fit].T @ y[fit])
-        forms["quadratic"][judge] = products[judge] @ weight
-    within = lambda v: float(np.mean([spearman(v[fold == f], s.moved[fold == f]) for f in (0, 1)]))  # a fit orders only its own half
+        aim, x = (weight * y)[fit], weight[fit, None] * products[fit]
+        forms["scaled"][judge] = gap[judge]**2 @ nnls(weight[fit, None] * gap[fit]**2, aim)[0]
+        square = x.T @ x
+        forms["quadratic"][judge] = products[judge] @ np.linalg.solve(square + 1e-2 * np.trace(square) / len(square) * np.eye(len(square)), x.T @ aim)
+    within = lambda v: float(np.mean([spearman(v[fold == f], s.moved[fold == f]) for f in range(folds)]))  # a fit orders only its own fold
     return {name: within(value) for name, value in forms.items()}
 
 # %% ../nbs/52_topology.ipynb #55249caf

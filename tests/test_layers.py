@@ -7,7 +7,7 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 LAYERS = [["config"], ["skeleton", "features", "bvh"], ["corpus", "synthetic", "bandai", "humanml3d", "text", "corpora", "prepare"],
           ["fsq", "vq", "autoencoder", "diffusion", "diffmlp", "mardm", "length"], ["checkpoints", "train", "stages"],
-          ["metrics", "physics", "topology", "evaluators", "evaluate", "speed", "denoising"], ["report", "plots", "viewer", "findings", "claims", "trace", "curves"], ["notebooks", "cli"]]
+          ["metrics", "physics", "topology", "evaluators", "evaluate", "speed", "denoising"], ["report", "plots", "viewer", "findings", "claims", "trace", "cost", "prose", "curves"], ["notebooks", "cli"]]
 LEVEL = {m: i for i, layer in enumerate(LAYERS) for m in layer}
 MODULES = sorted(p for p in (PROJECT/"fsq_mardm").glob("*.py") if not p.stem.startswith("_"))
 
