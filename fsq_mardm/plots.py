@@ -150,12 +150,12 @@ def plot_factors(
     panels = values if values.ndim == 3 else values[None]
     chance = None if chance is None else np.asarray(chance, dtype=float).reshape(panels.shape)
     with house_style():
-        fig, axes = plt.subplots(1, len(panels), figsize=(1.6 + len(panels)*(.55*len(factors) + .4), .34*len(methods) + 1.3), sharey=True, squeeze=False)
+        fig, axes = plt.subplots(1, len(panels), figsize=(1.6 + len(panels)*max(1.6, .55*len(factors) + .4), .34*len(methods) + 1.3), sharey=True, squeeze=False)
         for k, (ax, title) in enumerate(zip(axes[0], titles)):
             text = np.array([["" if not np.isfinite(v) else f"{v:.2f}" + ("" if chance is None else f"\n({chance[k, i, j]:.2f})") for j, v in enumerate(row)] for i, row in enumerate(panels[k])])
             sns.heatmap(panels[k], ax=ax, annot=text, fmt="", annot_kws={"size": 5}, vmin=0, vmax=1, cmap="viridis", cbar=k == len(panels) - 1,
                         cbar_kws={"label": "rank correlation"}, xticklabels=factors, yticklabels=methods)
-            ax.set_title(title)
+            ax.set_title(title, fontsize=7)
             ax.tick_params(axis="x", rotation=40); ax.tick_params(axis="y", rotation=0, length=0)
             plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
     return fig
