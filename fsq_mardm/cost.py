@@ -27,6 +27,7 @@ def read_costs(
         record = path.with_name(path.name.replace(".provenance.json", ".json"))
         if not record.exists(): continue
         source, made = read_json(path), read_json(record)
+        if made["kind"].endswith("_standard"): continue  # the same node wrote the record of the essential protocol, which counts
         rows.append({"stage": made["kind"], "name": made["name"], **{k: made["labels"].get(k) for k in ("method", "model", "seed")},
                      **{k: source.get(k) for k in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "device")}, "steps": made["metrics"].get("steps"), "record": record.name})
     if not rows: raise DataError(f"{folder}: no record with a provenance; expected the records of a finished run")
