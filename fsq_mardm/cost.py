@@ -103,13 +103,13 @@ def measured_rate(
     "Operations a second of the training runs of a folder, from their parameters, steps and time."
     rows = []
     for r in read_costs(folder).to_dict("records"):
-        if r["stage"] not in ("train_ae", "train_mardm") or not r["steps"] or not r["seconds"]: continue
+        busy = r["cpu_seconds"] if str(r["device"]).startswith("cpu") and pd.notna(r["cpu_seconds"]) else r["seconds"]
+        if r["stage"] not in ("train_ae", "train_mardm") or not r["steps"] or not busy: continue
         source = read_json((Path(folder)/r["record"]).with_suffix(".provenance.json"))["parameters"]
         batch, more = source["batch_size"], {k: v for k, v in source.get("overrides", {}).items() if k not in ("snap", "dequantise", "random_latents")}
         if r["stage"] == "train_ae": flops = autoencoder_flops(r["model"], batch, source["window_size"], **more)
         elif "Softmax" in r["model"]: continue  # its head has other inputs
         else: flops = sum(generator_flops(r["model"], batch, round(frames/4), round(batch*frames/4*source["diffmlps_batch_mul"]*.6366), **more))
-        busy = r["cpu_seconds"] if str(r["device"]).startswith("cpu") and pd.notna(r["cpu_seconds"]) else r["seconds"]
         rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
     if not rows: raise DataError(f"{folder}: no record of a training run; expected train_ae or train_mardm")
     return pd.DataFrame(rows).groupby(["device", "stage"], as_index=False).agg(rate=("rate", "median"), runs=("rate", "size"))
