@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .config import DataError
-from .plots import house_style, method_colour
+from .paper.plots import house_style, method_colour
 from .train import convergence, read_events, read_history, seed_band, smooth
 
 # %% ../nbs/66_curves.ipynb #d75aae95

@@ -10,7 +10,7 @@ from fsq_mardm.bvh import read_bvh, write_bvh
 from fsq_mardm.config import FsqMardmError
 from fsq_mardm.corpora import open_corpus
 from fsq_mardm.mardm import build_mardm
-from fsq_mardm.prepare import prepare_corpus
+from fsq_mardm.corpora import prepare_corpus
 from fsq_mardm.skeleton import HUMANML3D
 from fsq_mardm.synthetic import make_synthetic
 

@@ -34,14 +34,15 @@ def test_paper_notebook_declares_parameters(notebook):
     assert any("parameters" in c.metadata.get("tags", []) for c in nbformat.read(notebook, 4).cells)
 
 def test_package_is_what_the_notebooks_export(tmp_path):
-    for part in ("nbs", "fsq_mardm", "settings.ini", "pyproject.toml"):
-        source = PROJECT/part
-        ignore = shutil.ignore_patterns("golden", "paper", "explore", "__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(source, tmp_path/part, ignore=ignore) if source.is_dir() else shutil.copy(source, tmp_path/part)
+    for source in (*(PROJECT/"nbs").glob("*.ipynb"), *(PROJECT/"fsq_mardm").rglob("*.py"), PROJECT/"settings.ini", PROJECT/"pyproject.toml"):
+        target = tmp_path/source.relative_to(PROJECT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
     done = subprocess.run([str(Path(sys.executable).parent/"nbdev_export")], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    modules = sorted(p.name for p in (PROJECT/"fsq_mardm").glob("*.py"))
-    assert modules == sorted(p.name for p in (tmp_path/"fsq_mardm").glob("*.py"))
+    found = lambda root: sorted(str(p.relative_to(root)) for p in (root/"fsq_mardm").rglob("*.py") if p.name != "_modidx.py")
+    modules = [p.removeprefix("fsq_mardm/") for p in found(PROJECT)]
+    assert found(PROJECT) == found(tmp_path)
     _, different, missing = filecmp.cmpfiles(PROJECT/"fsq_mardm", tmp_path/"fsq_mardm", modules, shallow=False)
     assert not different and not missing, f"out of step with nbs/: {different + missing}; run nbdev_export"
 
