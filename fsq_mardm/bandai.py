@@ -633,7 +633,7 @@ def import_bandai(
         clips = _clips(parts, names, captions, pool, workers, mirror, progress)
         return write_corpus(root, clips, _splits(parts, names, prefixes, seed), name="bandai", skeleton="t2m", licence="CC BY-NC 4.0",
                             source="Bandai-Namco Research Motion Dataset 1 and 2", min_frames=MIN_FRAMES,
-                            extra=dict(sources=dict(zip(names, (p.name for p in parts))), seed=seed, mirrored=mirror,
+                            extra=dict(maker="bandai", sources=dict(zip(names, (p.name for p in parts))), seed=seed, mirrored=mirror,
                                        source_fingerprint=fingerprint([[p.name, p.joints.shape, float(np.abs(p.joints).sum())] for p in parts])))
     finally:
         if pool is not None: pool.shutdown(cancel_futures=True)

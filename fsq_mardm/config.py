@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['FsqMardmError', 'DataError', 'ConfigError', 'CheckpointError', 'derive_seed', 'torch_rng', 'numpy_rng', 'atomic_file',
-           'atomic_dir', 'to_plain', 'write_json', 'read_json', 'fingerprint', 'file_fingerprint', 'replace']
+           'atomic_dir', 'check_name', 'to_plain', 'write_json', 'read_json', 'fingerprint', 'file_fingerprint',
+           'replace']
 
 # %% ../nbs/00_config.ipynb #38b34387
-import dataclasses, hashlib, json, os, shutil, tempfile
+import dataclasses, hashlib, json, os, re, shutil, tempfile
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +87,16 @@ def _umask() -> int:
     os.umask(mask)
     return mask
 
+# %% ../nbs/00_config.ipynb #b36b4541
+def check_name(
+    name: str,  # of a corpus, a run, a preset
+    what: str = "name",  # the field it was given in, for the error
+) -> str:  # the name itself
+    "`name` if it is letters, digits, '_', '.' and '-', at most 100, and begins with a letter, a digit or '_'."
+    if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name): return name
+    expected = "at most 100 letters, digits, '_', '.' and '-', the first a letter, a digit or '_'"
+    raise ConfigError(f"{what}: found {str(name)[:60]!r}, expected {expected}")
+
 # %% ../nbs/00_config.ipynb #9a1ce03e
 def to_plain(value):
     "Dataclasses, paths, arrays and tensors as plain JSON values."
@@ -98,14 +110,21 @@ def to_plain(value):
 
 def write_json(path, value) -> Path:
     "Write `value` as readable JSON, whole or not at all."
-    with atomic_file(path) as t: t.write_text(json.dumps(to_plain(value), indent=1, sort_keys=True) + "\n")
+    with atomic_file(path) as t: t.write_text(json.dumps(to_plain(value), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return Path(path)
 
 def read_json(path) -> dict:
-    "Read a JSON file; a `DataError` names the file when it is missing or malformed."
-    try: return json.loads(Path(path).read_text())
+    "Read a JSON file in UTF-8; a `DataError` names the file when it is missing, malformed, or says one key twice."
+    def once(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next((key for key, n in counts.items() if n > 1), None)
+        if twice is not None: raise DataError(f"{path}: the key {twice[:60]!r} stands twice; expected each key once")
+        return dict(pairs)
+    try: return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=once)
     except FileNotFoundError: raise DataError(f"{path}: missing; expected a JSON file") from None
-    except (ValueError, UnicodeDecodeError) as e: raise DataError(f"{path}: not valid JSON ({e})") from None
+    except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror}); expected a JSON file") from None
+    except RecursionError: raise DataError(f"{path}: nested too deeply; expected a JSON file of this project") from None
+    except ValueError as e: raise DataError(f"{path}: not valid JSON ({e}); expected a JSON file in UTF-8") from None
 
 def fingerprint(value, length: int = 12) -> str:
     "Hash of plain values or a dataclass, equal for equal content."

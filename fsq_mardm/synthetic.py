@@ -1076,7 +1076,7 @@ def make_synthetic(
     clips = (Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
              for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors))
     return write_corpus(root, clips, split_ids(list(made), kinds, seed=seed), name="synthetic", skeleton="t2m", licence="MIT",
-                        source=f"fsq_mardm.synthetic, seed {seed}", extra={"acts": list(ACTS), "styles": list(STYLES), "seed": seed})
+                        source=f"fsq_mardm.synthetic, seed {seed}", extra={"maker": "synthetic", "acts": list(ACTS), "styles": list(STYLES), "seed": seed})
 
 # %% ../nbs/22_synthetic.ipynb #99a45732
 def check_captions(
