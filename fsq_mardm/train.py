@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['learning_rate', 'EMA', 'shuffled_batches', 'seed_global', 'ranks', 'pick_device', 'process_group', 'average_across',
            'History', 'TrainingStopped', 'NonFiniteLoss', 'stop_signals', 'TrainResult', 'fit', 'ae_loss_fn',
-           'epoch_batches', 'mardm_loss_fn', 'target_statistics', 'read_events', 'read_history', 'smooth',
-           'convergence', 'seed_band']
+           'epoch_batches', 'mardm_loss_fn', 'target_statistics']
 
 # %% ../nbs/41_train.ipynb #eea265d4
 import contextlib, copy, os, signal, sys, threading, time
@@ -529,71 +528,3 @@ def target_statistics(
         total = total + torch.stack([torch.ones_like(part), part, part**2]).sum(1)
     count, mean, square = total[0], total[1] / total[0], total[2] / total[0]
     return mean.float(), ((square - mean**2).clamp(min=0) * count / (count - 1).clamp(min=1)).sqrt().float()
-
-# %% ../nbs/41_train.ipynb #6fa98e42
-def read_events(
-    folder,  # holds events.out.tfevents.* files, of one session or of several
-) -> dict:  # tag -> (steps (N,), values (N,))
-    "All scalars of a TensorBoard log; `DataError` where there is none."
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
-    if not list(Path(folder).glob("events.out.tfevents.*")): raise DataError(f"{folder}: found no events.out.tfevents.* file, expected a TensorBoard log")
-    log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    read = {tag: log.Scalars(tag) for tag in log.Tags()["scalars"]}
-    return {tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()}
-
-def read_history(
-    out,  # folder of a run
-) -> dict:  # name -> (N,) one value a step
-    "The scalars of every step of a run that `fit` finished."
-    path = Path(out)/"history.npz"
-    if not path.is_file(): raise DataError(f"{path}: missing; expected the folder of a finished run")
-    with np.load(path) as f: return dict(f)
-
-# %% ../nbs/41_train.ipynb #a258cad3
-def smooth(
-    values,  # (N,)
-    weight: float = 0.9,  # w in [0, 1); 0 leaves the values as they are
-) -> np.ndarray:  # (N,)
-    "Exponential smoothing without a bias towards zero at the start."
-    if not 0 <= weight < 1: raise ConfigError(f"smooth: found {weight}, expected at least 0 and below 1")
-    from scipy.signal import lfilter
-    values = np.asarray(values, np.float64)
-    return lfilter([1], [1, -weight], values) / lfilter([1], [1, -weight], np.ones_like(values))
-
-# %% ../nbs/41_train.ipynb #62fc3e65
-def convergence(
-    loss,  # (N,) one value a step
-    grad_norm=None,  # (N,) or None
-    tolerance: float = 0.05,  # how near the final loss counts as arrived
-    tail: float = 0.1,  # share of the run whose mean is the final loss
-    weight: float = 0.98,  # of `smooth`
-    spike: float = 5.,  # a gradient norm this many times the median of the 101 steps around it
-) -> dict:  # final, steps_to, area, rise, spikes
-    """How a run converged. `final`: mean loss of the tail. `steps_to`: first step from which the smoothed loss is within
-    `tolerance` of it. `area`: mean of loss/final - 1 over the run. `roughness`: spread of the loss around its smoothed
-    course in the second half, relative to `final`. `spikes`: steps whose gradient norm stands out."""
-    loss = np.asarray(loss, np.float64)
-    if len(loss) < 2: raise DataError(f"convergence: found {len(loss)} steps, expected at least 2")
-    final = loss[-max(1, int(tail * len(loss))):].mean()
-    curve = smooth(loss, weight)
-    near = curve <= final + tolerance * abs(final)
-    found = dict(final=float(final), steps_to=int(near.argmax()) + 1 if near.any() else None, area=float((loss / final - 1).mean()),
-        roughness=float((loss - curve)[len(loss)//2:].std() / abs(final)), spikes=None)
-    if grad_norm is not None:
-        from scipy.ndimage import median_filter
-        norm = np.asarray(grad_norm, np.float64)
-        found["spikes"] = int((norm > spike * median_filter(norm, min(101, len(norm)), mode="nearest")).sum())
-    return found
-
-def seed_band(
-    curves,  # list of (N,) arrays, one a seed
-    weight: float = 0.9,  # of `smooth`
-) -> dict:  # mean, low, high (N,), spread: mean over steps of the standard deviation relative to the mean
-    "Mean and 95 % band over seeds of smoothed curves; the shortest decides N."
-    from scipy.stats import t
-    n = min(map(len, curves))
-    rows = np.stack([smooth(c, weight)[:n] for c in curves])
-    mean, k = rows.mean(0), len(rows)
-    std = rows.std(0, ddof=1) if k > 1 else np.zeros(n)
-    half = t.ppf(0.975, k - 1) * std / np.sqrt(k) if k > 1 else std
-    return dict(mean=mean, low=mean - half, high=mean + half, spread=float((std / np.abs(mean)).mean()))
