@@ -10,14 +10,18 @@ PRESET ?= smoke
 CORPUS ?=
 SOURCE ?=
 SEEDS  ?=
-CORES  ?= $(shell nproc)
+CORES  ?=
+# Settings are text, whatever they hold: make does not expand them a second time, and shells get them as variables between quotes.
+override PRESET := $(value PRESET)
+override CORPUS := $(value CORPUS)
+override SOURCE := $(value SOURCE)
+override SEEDS  := $(value SEEDS)
+override CORES  := $(value CORES)
+export PRESET CORPUS SOURCE SEEDS CORES
 # Two processes of two threads on two cores are far slower than one thread each; and one thread repeats to the bit.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
 export TOKENIZERS_PARALLELISM = false
-
-SETTINGS  := preset=$(PRESET) $(if $(CORPUS),corpus=$(CORPUS)) $(if $(SOURCE),source=$(SOURCE)) $(if $(SEEDS),seeds=$(SEEDS))
-SNAKEMAKE := $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(CORES) --rerun-incomplete --keep-going --config $(SETTINGS)
 
 .PHONY: paper demo test promote readme clean-notebooks hooks lab env
 env: $(VENV)/.installed
@@ -30,10 +34,8 @@ $(VENV)/.installed: requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-# A killed run leaves a lock and half-made nodes; both are cleared before the graph goes on.
 paper: env
-	@$(SNAKEMAKE) --unlock --quiet all
-	@$(SNAKEMAKE) --quiet rules
+	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" $${CORES:+--cores="$$CORES"}
 
 demo: env
 	@$(BIN)/python -m fsq_mardm.cli demo
@@ -43,7 +45,7 @@ test: env
 	@$(BIN)/python -m pytest tests
 
 promote: env
-	@$(BIN)/python -m fsq_mardm.cli promote runs/$(PRESET)-$(or $(CORPUS),synthetic)
+	@$(BIN)/python -m fsq_mardm.cli promote "runs/$$PRESET-$${CORPUS:-synthetic}"
 
 readme: env
 	@$(BIN)/python -m fsq_mardm.cli readme

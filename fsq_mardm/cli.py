@@ -268,21 +268,16 @@ _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test s
 
 # %% ../nbs/72_cli.ipynb #7414ffe9
 @command("paper", opt("--preset", default="smoke", help="a name of workflow/presets"),
-         opt("--corpus", default="", help="synthetic, bandai, t2m or kit; empty: the preset's"),
+         opt("--corpus", default="", help="synthetic, bandai, t2m, kit or the name of one's own; empty: the preset's"),
          opt("--source", default="", help="archive or folder that holds the corpus"), opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
          opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
          opt("--dry_run", action="store_true", help="only say what would run"))
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.config import ConfigError
+    from fsq_mardm.workflow import PaperSettings, run_graph
     if not Path("workflow/Snakefile").is_file(): raise ConfigError("workflow/Snakefile: missing; expected to be run in the project's folder")
-    known = sorted(p.stem for p in Path("workflow/presets").glob("*.yaml"))
-    if a.preset not in known: raise ConfigError(f"preset {a.preset!r} is unknown; expected one of {', '.join(known)}")
-    settings = [f"{k}={v}" for k in ("preset", "corpus", "source", "seeds") if (v := getattr(a, k))]
-    call = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(a.cores), "--rerun-incomplete", "--config", *settings]
-    environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, "PYTHONHASHSEED": "0"}
-    for more in [["--dry-run"]] if a.dry_run else [["--unlock", "--quiet", "all"], []]:   # a killed run leaves a lock
-        if code := subprocess.run([*call, *(more or ["--quiet", "rules"])], env=environment).returncode: return code
+    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds), cores=a.cores, dry_run=a.dry_run)
 
 # %% ../nbs/72_cli.ipynb #5eb9ac55
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"), opt("parameters", type=json.loads, help="JSON object"))

@@ -1,8 +1,12 @@
-"""The graph of the paper: dry runs, one-line errors, and the SLURM profile."""
-import subprocess, sys
+"""The graph of the paper: dry runs, one-line errors, settings that no shell reads, and the SLURM profile."""
+import json, os, shutil, subprocess, sys
 from pathlib import Path
 
 import pytest
+
+from fsq_mardm import cli
+from fsq_mardm.synthetic import make_synthetic
+from fsq_mardm.workflow import PaperSettings, run_graph
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = sorted(p.stem for p in (PROJECT/"workflow/presets").glob("*.yaml"))
@@ -59,3 +63,42 @@ def test_a_new_seed_runs_only_what_depends_on_it(tmp_path):
     again = planned(tmp_path, "seeds=0")
     assert {"train_mardm.FSQ.0", "evaluation_mardm.FSQ.0", "table_2"} <= again
     assert not again & {"train_mardm.VQ.0", "train_ae.FSQ.0", "evaluation_mardm.AE.0", "prepare_data"}
+
+NASTY = ["a; touch X;", "x||touch X||y", "it's $(touch X)", "`touch X`", '"; touch X; "', "$(shell touch X)", "${SHELL} $$HOME", "two\nlines; touch X", "a b", "{output}"]
+
+@pytest.mark.parametrize("name", NASTY)
+@pytest.mark.parametrize("setting", ["preset", "corpus", "seeds"])
+def test_a_name_with_a_command_in_it_is_refused(setting, name, tmp_path, monkeypatch, capsys):
+    (tmp_path/"workflow").symlink_to(PROJECT/"workflow")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["paper", f"--{setting}={name}"]) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"error: {setting}: found ") and err.count("\n") == 1 and os.listdir(tmp_path) == ["workflow"]
+
+def test_a_source_given_to_snakemake_itself_ends_no_word_of_a_command(tmp_path):
+    done = snakemake(tmp_path, "--config", "corpus=bandai", "source=a'; touch X; 'b")
+    assert done.returncode != 0 and "error: source: found a quote or a line break" in done.stderr
+
+@pytest.mark.parametrize("text", NASTY)
+def test_make_hands_settings_on_as_they_are(text, tmp_path):
+    (tmp_path/"bin").mkdir()
+    (tmp_path/"bin/python").write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import json, sys; print(json.dumps(sys.argv[1:]))' \"$@\"\n")
+    (tmp_path/"bin/python").chmod(0o755)
+    (tmp_path/".installed").touch()
+    make = lambda *words, **more: subprocess.run(["make", "-s", "-f", PROJECT/"Makefile", f"VENV={tmp_path}", "-o", f"{tmp_path}/.installed", *words], cwd=tmp_path,
+                                                 env={**os.environ, **more}, capture_output=True, text=True)
+    given, expected = [f"SOURCE={text}", f"CORPUS={text}", "PRESET=0007", "SEEDS=0"], ["--preset=0007", f"--corpus={text}", f"--source={text}", "--seeds=0"]
+    assert json.loads(make("paper", *given).stdout) == ["-m", "fsq_mardm.cli", "paper", *expected]
+    assert json.loads(make("paper", **dict(g.split("=", 1) for g in given)).stdout)[3:] == expected   # the same from the environment
+    assert json.loads(make("promote", *given).stdout)[-1] == f"runs/0007-{text}"
+    assert sorted(os.listdir(tmp_path)) == [".installed", "bin"]
+
+def test_project_and_source_of_any_name(tmp_path):
+    "A copy of the project in a folder with a space, a corpus in one that a shell would stumble over: one node is really made."
+    project, source = tmp_path/"my project", tmp_path/"it's $(touch X); `touch X` {z} \"q\" &"/"0007"
+    for name in ("nbs", "fsq_mardm", "workflow"): shutil.copytree(PROJECT/name, project/name, ignore=shutil.ignore_patterns("__pycache__"))
+    make_synthetic(source, n_clips=12, seed=0)
+    assert run_graph(PaperSettings(corpus="0007", source=str(source)), project, cores=2, more=("--until", "prepare_data")) == 0
+    made = project/"runs/smoke-0007"
+    assert (made/"notebooks/prepare_data.ipynb").is_file() and (made/"data/0007/corpus.json").is_file()
+    assert not list(tmp_path.rglob("X"))
