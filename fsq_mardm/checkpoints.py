@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .config import CheckpointError, ConfigError, atomic_file, to_plain
+from .config import CheckpointError, ConfigError, DataError, atomic_file, clear_leftovers, shown, to_plain
 
 # %% ../nbs/40_checkpoints.ipynb #8f988d1f
 _HEADER, _DIGEST, _REF = "fsq_mardm", "sha256", "$tensor"  # entries of the file's metadata; mark of a tensor in the tree
@@ -80,15 +80,13 @@ def save_checkpoint(
         free = shutil.disk_usage(path.parent).free
         if free < need: raise CheckpointError(f"{path}: found {free} bytes free on the disk, expected {need}; the previous file is untouched")
         with atomic_file(path) as t: _write(t, tensors, header)
-    except (OSError, SafetensorError) as e:
+    except (OSError, SafetensorError, DataError) as e:
         raise CheckpointError(f"{path}: could not be written ({_line(e)}); the previous file is untouched") from e
     return path
 
 def _write(path: Path, tensors: dict, header: str) -> None:
-    "The file itself, forced to the disk, readable for whom `path` was (safetensors makes a private file of its own)."
-    mode = path.stat().st_mode
+    "The file itself, forced to the disk."
     save_file(tensors, path, metadata={_HEADER: header, _DIGEST: _sha256(header)})
-    os.chmod(path, mode)
     with open(path, "r+b") as f: os.fsync(f.fileno())
 
 def _sha256(text: str) -> str: return hashlib.sha256(text.encode()).hexdigest()
@@ -154,7 +152,7 @@ def _header(path: Path, metadata: dict) -> dict:
 
 def _names(names, most: int = 8) -> str:
     "Names from a file as part of one line: quoted where they hold anything odd, none longer than 90 characters."
-    plain = [k if isinstance(k, str) and k.isprintable() and len(k) <= 90 else repr(k)[:90] for k in list(names)[:most]]
+    plain = [k if isinstance(k, str) and k.isprintable() and len(k) <= 90 else shown(k) for k in list(names)[:most]]
     return ", ".join(plain) or "nothing"
 
 # %% ../nbs/40_checkpoints.ipynb #efb0300b
@@ -167,7 +165,7 @@ def check_meta(
     for name, value in expect.items():
         found = meta
         for part in name.split("."): found = found.get(part) if isinstance(found, dict) else None
-        if found != to_plain(value): raise CheckpointError(f"{path}: {name}: found {repr(found)[:90]}, expected {repr(to_plain(value))[:90]}")
+        if found != to_plain(value): raise CheckpointError(f"{path}: {name}: found {shown(found)}, expected {shown(to_plain(value))}")
 
 # %% ../nbs/40_checkpoints.ipynb #2a5c6150
 def prune(
@@ -175,10 +173,12 @@ def prune(
     keep: tuple = ("latest", "net_best_"),  # beginnings of the names that stay
 ) -> list:  # names removed
     "Remove other checkpoints, and the hidden files that a killed process left unfinished, from `folder`."
-    files = {*Path(folder).glob("*.safetensors"), *Path(folder).glob(".tmp??????")}  # the latter are safetensors' own
-    gone = sorted(p for p in files if not p.name.startswith(tuple(keep)))
-    for p in gone: p.unlink(missing_ok=True)
-    return [p.name for p in gone]
+    gone = {p.name for p in clear_leftovers(folder)}
+    for p in (*Path(folder).glob("*.safetensors"), *Path(folder).glob(".tmp??????")):  # the latter are safetensors' own
+        if not p.name.startswith(tuple(keep)):
+            p.unlink(missing_ok=True)
+            gone.add(p.name)
+    return sorted(gone)
 
 # %% ../nbs/40_checkpoints.ipynb #862f4a4f
 def check_tensors(

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['learning_rate', 'EMA', 'shuffled_batches', 'seed_global', 'ranks', 'pick_device', 'process_group', 'average_across',
-           'History', 'TrainingStopped', 'NonFiniteLoss', 'stop_signals', 'TrainResult', 'fit', 'ae_loss_fn',
-           'epoch_batches', 'mardm_loss_fn', 'target_statistics']
+           'History', 'TrainingStopped', 'NonFiniteLoss', 'stop_signals', 'sole_training', 'TrainResult', 'fit',
+           'check_training', 'ae_loss_fn', 'epoch_batches', 'mardm_loss_fn', 'target_statistics']
 
 # %% ../nbs/41_train.ipynb #eea265d4
-import contextlib, copy, os, signal, sys, threading, time
+import contextlib, copy, fcntl, math, os, signal, socket, sys, threading, time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from .autoencoder import reconstruction_loss
-from .checkpoints import load_checkpoint, load_into, prune, save_checkpoint
-from .config import ConfigError, DataError, FsqMardmError, atomic_file, derive_seed, numpy_rng, write_json
+from .checkpoints import check_tensor, check_tensors, load_checkpoint, load_into, prune, save_checkpoint
+from .config import CheckpointError, ConfigError, DataError, FsqMardmError
+from .config import atomic_file, clear_leftovers, derive_seed, numpy_rng, shown, write_json
 from .corpus import PackedSplit, epoch_plan, gather, pad_batch, windows
 
 # %% ../nbs/41_train.ipynb #ffe4aad1
@@ -180,6 +181,36 @@ def stop_signals():
     finally:
         for s, handler in old.items(): signal.signal(s, handler)
 
+# %% ../nbs/41_train.ipynb #966feda3
+@contextlib.contextmanager
+def sole_training(
+    out,  # folder of the run
+):
+    "Hold `out` for this process; `ConfigError` names the process that has it."
+    path = Path(out)/".training"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = _locked(path)
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+def _locked(path: Path) -> int:
+    "An open, locked file that is still the one at `path`: a process that ends removes its own."
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            holder = os.read(handle, 200).decode(errors="replace")
+            os.close(handle)
+            if not isinstance(e, BlockingIOError): raise ConfigError(f"{path}: cannot be locked ({e.strerror}), expected a file system that knows flock") from e
+            raise ConfigError(f"{path.parent}: is being trained by {holder or 'another process'}, expected a folder that no other training writes to") from None
+        if path.exists() and os.path.samestat(os.fstat(handle), os.stat(path)): return handle
+        os.close(handle)
+
 # %% ../nbs/41_train.ipynb #681a6b2f
 @dataclass
 class TrainResult:
@@ -225,8 +256,9 @@ def fit(
     if best[1] not in ("min", "max"): raise ConfigError(f"best: found direction {best[1]!r}, expected 'min' or 'max'")
     device = next(model.parameters()).device
     devices = [device] if device.type == "cuda" else []
-    with process_group(device), torch.random.fork_rng(devices=devices), stop_signals() as caught:
-        return _Run(model, loss_fn, settings, device, caught).go()
+    with process_group(device) as (rank, _), torch.random.fork_rng(devices=devices), stop_signals() as caught:
+        with contextlib.nullcontext() if rank else sole_training(out):
+            return _Run(model, loss_fn, settings, device, caught).go()
 
 # %% ../nbs/41_train.ipynb #b2e9c7bc
 class _Run:
@@ -294,19 +326,26 @@ def start(self: _Run):
     s = self.s
     if self.last.exists() and not s.is_continue and not s.overwrite:
         raise ConfigError(f"{self.last}: holds a run; expected is_continue=True to go on with it, overwrite=True to replace it, or another folder")
-    if self.rank == 0 and self.folder.is_dir(): prune(self.folder, ("latest", "net_best_") if s.is_continue else ())
+    if self.rank == 0: self.tidy()
     if self.last.exists() and s.is_continue: self.resume()
 
 @patch
+def tidy(self: _Run):
+    "Remove what a killed process left unfinished, and the checkpoints of a run that is to be replaced."
+    clear_leftovers(self.folder.parent)
+    if self.folder.is_dir(): prune(self.folder, ("latest", "net_best_") if self.s.is_continue else ())
+
+@patch
 def resume(self: _Run):
-    "Bring model, optimiser, average and history to the saved step."
+    "Bring model, optimiser, average and history to the saved step; all of it is checked before any of it is loaded."
     want = self.trajectory()
     expect = {f"trajectory.{k}": v for k, v in want.items() if k != "extra"} | {f"trajectory.extra.{k}": v for k, v in want["extra"].items()}
     state, meta = load_checkpoint(self.last, self.device, {"kind": "training"} | expect)
+    ema = EMA(self.model, self.s.ema, self.s.ema_ramp) if self.s.ema else None
+    check_training(self.last, state, meta, self.model.state_dict(), self.named, self.s.steps, ema is not None)
     load_into(self.model, state["model"], self.last)
-    if self.s.ema:
-        self.ema = EMA(self.model, self.s.ema, self.s.ema_ramp)
-        load_into(self.ema.module, state["ema"], self.last)
+    if ema: load_into(ema.module, state["ema"], self.last)
+    self.ema = ema
     numbers = {i: state["optimizer"][n] for i, (n, _) in enumerate(self.named) if n in state["optimizer"]}
     self.opt.load_state_dict({"state": numbers, "param_groups": self.opt.state_dict()["param_groups"]})
     self.history.rows = {k: v.cpu().numpy() for k, v in state["history"].items()}
@@ -326,6 +365,51 @@ def save(self: _Run):
     meta = {"kind": "training", "step": self.step, "seconds": self.seconds, "best": self.best, "trajectory": self.trajectory()}
     save_checkpoint(self.last, state, meta | (self.s.extra_meta or {}))
     if self.writer: self.writer.flush()
+
+# %% ../nbs/41_train.ipynb #e6238dcf
+def check_training(
+    path,  # the checkpoint, for messages
+    state: dict, meta: dict,  # what it holds
+    own: dict,  # state dict of the model
+    named: list,  # (name, parameter) of what is trained
+    steps: int,  # that the run is to have in the end
+    ema: bool,  # whether an average is kept
+) -> None:
+    "Raise a `CheckpointError` unless a training of this model can go on from `state`."
+    for part, kind in dict(model=dict, optimizer=dict, history=dict, validation=list, **({"ema": dict} if ema else {})).items():
+        if not isinstance(state.get(part), kind): raise CheckpointError(f"{path}: {part}: found {type(state.get(part)).__name__}, expected a {kind.__name__}")
+    for part in ("model", "ema")[:1 + ema]: check_tensors(own, state[part], f"{path}: {part}", exact=True)
+    _check_counters(path, state, meta, steps)
+    _check_moments(path, state["optimizer"], dict(named), meta["step"])
+
+def _check_moments(path, moments: dict, parameters: dict, step: int) -> None:
+    "The optimiser's moments: two of the shape of their parameter, the second not negative, and the steps they have seen."
+    for name, found in moments.items():
+        where = f"{path}: optimizer"
+        if name not in parameters: raise CheckpointError(f"{where}: found unknown parameter {shown(name)}, expected those of the model")
+        p, where = parameters[name].detach(), f"{where}: {name}"
+        if not isinstance(found, dict): raise CheckpointError(f"{where}: found {type(found).__name__}, expected a dict of tensors")
+        check_tensors({"step": torch.zeros(()), "exp_avg": p, "exp_avg_sq": p}, found, where, exact=True)
+        if found["exp_avg_sq"].numel() and float(found["exp_avg_sq"].min()) < 0: raise CheckpointError(f"{where}: exp_avg_sq: found a negative value, expected squares")
+        if not 0 < float(found["step"]) <= step: raise CheckpointError(f"{where}: step: found {float(found['step']):g}, expected 1 to {step}")
+    if step and not moments: raise CheckpointError(f"{path}: optimizer: found nothing after {step} steps, expected moments")
+
+def _check_counters(path, state: dict, meta: dict, steps: int) -> None:
+    "Steps, seconds, history, validations and the best one, which must agree with each other."
+    step, seconds, best = meta.get("step"), meta.get("seconds"), meta.get("best")
+    if type(step) is not int or not 0 <= step <= steps: raise CheckpointError(f"{path}: step: found {shown(step)}, expected a whole number up to the {steps} that are asked for")
+    if type(seconds) not in (int, float) or not (math.isfinite(seconds) and seconds >= 0): raise CheckpointError(f"{path}: seconds: found {shown(seconds)}, expected a time")
+    rows = state["history"]
+    if step and not {"step", "loss", "grad_norm"} <= rows.keys(): raise CheckpointError(f"{path}: history: found {shown(list(rows))}, expected step, loss and grad_norm")
+    for name, column in rows.items():
+        check_tensor(column, f"{path}: history: {shown(name)}")
+        if column.shape != (step,): raise CheckpointError(f"{path}: history: {shown(name)}: found shape {tuple(column.shape)}, expected ({step},)")
+    for row in state["validation"]:
+        whole = isinstance(row, dict) and type(row.get("step")) is int and 0 <= row["step"] <= step and all(type(v) in (int, float) for v in row.values())
+        if not whole: raise CheckpointError(f"{path}: validation: found {shown(row)}, expected a step up to {step} and numbers")
+    kinds = {"name": str, "value": float, "step": int, "path": str}
+    if best is not None and not (isinstance(best, dict) and all(isinstance(best.get(k), v) for k, v in kinds.items())):
+        raise CheckpointError(f"{path}: best: found {shown(best)}, expected {', '.join(kinds)}")
 
 # %% ../nbs/41_train.ipynb #ec0dd3d4
 @patch
