@@ -18,7 +18,7 @@ from typing import Iterable
 import numpy as np
 import torch
 
-from .config import ConfigError, DataError, atomic_dir, fingerprint, numpy_rng, read_json, write_json
+from .config import ConfigError, DataError, atomic_dir, file_fingerprint, fingerprint, numpy_rng, read_json, write_json
 from .features import features_to_joints, group_std
 from .skeleton import SKELETONS, Skeleton
 
@@ -286,7 +286,7 @@ def _signature(root: Path) -> str:
                 entries.append(f"{sub}/{e.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
     return hashlib.sha256("\n".join([str(_CACHE_FORMAT), *sorted(entries)]).encode()).hexdigest()
 
-_CACHE_FORMAT = 4  # raise when the files of the cache change their meaning
+_CACHE_FORMAT = 5  # raise when the files of the cache change their meaning
 
 # %% ../nbs/20_corpus.ipynb #0bcd822e
 PUBLISHED = {"t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, statistics="all"),
@@ -357,16 +357,27 @@ class _Packed:
     rest: np.ndarray  # (frames, 196) memory-mapped; beside `essential` the full features
     moments: np.ndarray  # (2, 263) mean and deviation over the clips, no groups averaged
 
+_ARRAYS = ("essential", "rest", "moments")
+
+def _stamp(file: Path) -> list[int]:
+    "Size and times of change, which no writing to the file leaves as they are."
+    s = file.stat()
+    return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
+
+def _untouched(folder: Path, name: str, index: dict) -> bool:
+    "Whether an array is as it was written: by its times, or where they differ, as after copying, by its bytes."
+    file = folder/f"{name}.npy"
+    return _stamp(file) == index["stamps"][name] or file_fingerprint(file, length=64) == index["digests"][name]
+
 def _open_packed(folder: Path) -> _Packed | None:
     "The cache in `folder`, or None when there is none or it is damaged."
     try:
         digest, text = (folder/"index.json").read_text(encoding="utf-8").split("\n", 1)
         if digest != hashlib.sha256(text.encode()).hexdigest(): return None
         index = json.loads(text)
+        if not all(_untouched(folder, name, index) for name in _ARRAYS): return None
         load = lambda name, mode: np.load(folder/f"{name}.npy", mmap_mode=mode, allow_pickle=False)
-        arrays = dict(essential=load("essential", "r"), rest=load("rest", "r"), moments=load("moments", None))
-        if any(list(a.shape) != index["shapes"][name] for name, a in arrays.items()): return None
-        return _Packed(index, **arrays)
+        return _Packed(index, load("essential", "r"), load("rest", "r"), load("moments", None))
     except (OSError, ValueError, KeyError, EOFError, SyntaxError): return None
 
 # %% ../nbs/20_corpus.ipynb #fc542709
@@ -407,8 +418,9 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None):
     if not index["ids"]: raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
     for file in ("Mean.npy", "Std.npy"): digest.update((root/file).read_bytes())
     np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
-    shapes = dict(essential=[moments.n, essential], rest=[moments.n, width - essential], moments=[2, width])
-    index.update(fingerprint=digest.hexdigest()[:12], shapes=shapes)
+    arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
+    index.update(fingerprint=digest.hexdigest()[:12], stamps={name: _stamp(file) for name, file in arrays.items()},
+                 digests={name: file_fingerprint(file, length=64) for name, file in arrays.items()})
     text = json.dumps(index)
     (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
 
