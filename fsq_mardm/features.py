@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SMOOTHING', 'FADE', 'feature_slices', 'essential', 'group_std', 'canonicalize', 'heading_angle', 'foot_contacts',
-           'joints_to_features_batch', 'joints_to_features', 'root_angle', 'features_to_joints', 'mirror_features',
-           'undo_sign_flips', 'full_from_essential']
+           'joints_to_features_batch', 'joints_to_features', 'root_angle', 'features_to_joints', 'local_joints',
+           'joint_steps', 'mirror_features', 'undo_sign_flips', 'full_from_essential']
 
 # %% ../nbs/11_features.ipynb #b0443377
 import math
@@ -215,6 +215,25 @@ def features_to_joints(
     root = torch.cat((ground[..., :1], feat[..., 3:4], ground[..., 2:]), -1)
     around = feat[..., 4:3*n_joints + 1].unflatten(-1, (n_joints - 1, 3))
     return torch.cat((root[..., None, :], yaw_rotate(around, -angle[..., None]) + ground[..., None, :]), -2)
+
+# %% ../nbs/11_features.ipynb #22e63110
+def local_joints(
+    features: Tensor,  # (..., >= 67) raw features
+    n_joints: int,  # 22 or 21
+) -> Tensor:  # (..., J, 3)
+    "The pose of each frame in its own heading, the root over the origin."
+    height, zero = features[..., 3], torch.zeros_like(features[..., 3])
+    root = torch.stack((zero, height, zero), -1)
+    return torch.cat((root[..., None, :], features[..., 4:3*n_joints + 1].unflatten(-1, (n_joints - 1, 3))), -2)
+
+def joint_steps(
+    features: Tensor,  # (..., T, >= 67) raw features
+    n_joints: int,  # 22 or 21
+) -> Tensor:  # (..., T-1, J, 3), in units of the features a frame
+    "How far each joint moves to the next frame, in the heading of the frame that it leaves."
+    pose, yaw, travel = local_joints(features, n_joints), 2 * features[..., :-1, 0], features[..., :-1, 1:3]
+    travel = torch.stack((travel[..., 0], torch.zeros_like(yaw), travel[..., 1]), -1)
+    return yaw_rotate(pose[..., 1:, :, :] + travel[..., None, :], -yaw[..., None]) - pose[..., :-1, :, :]
 
 # %% ../nbs/11_features.ipynb #60e5965e
 def mirror_features(

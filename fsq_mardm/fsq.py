@@ -9,7 +9,8 @@ __all__ = ['FSQ_LEVELS', 'SLOPES', 'FSQ', 'codebook_statistics']
 import math
 
 import torch
-from torch import nn
+from fastcore.basics import patch
+from torch import Tensor, nn
 
 from .config import ConfigError, DataError
 
@@ -28,7 +29,7 @@ class FSQ(nn.Module):
     "Finite scalar quantizer: `forward(z (..., d)) -> codes (..., d)` on a grid in [-1, 1]."
     def __init__(
         self,
-        levels,  # number of levels of each channel, each >= 2
+        levels: list[int],  # number of levels of each channel, each >= 2
         bound: str = "tanh",  # bounding curve: "tanh" (Mentzer et al.) or "ifsq"
         noise_dropout: float = 0.0,  # share of entries that get noise in place of rounding while training
         eps: float = 1e-3,  # widens the interval so that its outermost integers can be reached
@@ -40,74 +41,100 @@ class FSQ(nn.Module):
         if not 0 <= noise_dropout <= 1: raise ConfigError(f"noise_dropout: found {noise_dropout}, expected a share from 0 to 1")
         self.dim, self.codebook_size = len(self.levels), math.prod(self.levels)
         if self.codebook_size >= 2**62: raise ConfigError(f"levels: {self.codebook_size} codes do not fit an index of 64 bits")
-        self.bound_name, self.slope, self.noise_dropout = bound, SLOPES[bound], noise_dropout
-        self.eps = eps
+        self.bound_name, self.slope, self.noise_dropout, self.eps = bound, SLOPES[bound], noise_dropout, eps
         self._constants()
 
-    def _constants(self, device=None):
-        "Constants of the formula as buffers outside the state dict; float32 whatever the model is cast to."
-        reach = [(n - 1) * (1 + self.eps) / 2 for n in self.levels]
-        offset = [0.5 * (n % 2 == 0) for n in self.levels]
-        values = dict(reach=reach, offset=offset, shift=[math.atanh(o / h) for o, h in zip(offset, reach)],
-                      unit=[float(n // 2) for n in self.levels], top=[float((n - 1) // 2) for n in self.levels])
-        for name, value in values.items(): self.register_buffer(name, torch.tensor(value, dtype=torch.float32, device=device), persistent=False)
-        place = [math.prod(self.levels[:i]) for i in range(self.dim)]
-        self.register_buffer("place", torch.tensor(place, dtype=torch.int64, device=device), persistent=False)
-
-    def _apply(self, fn, recurse=True):
-        super()._apply(fn, recurse)
-        self._constants(self.place.device)  # `.bfloat16()` must not round the constants, nor `to_empty` lose them
-        return self
-
-    def bounded(self, z):
-        "z (..., d) -> values (..., d) in the units of levels, zero at zero, before rounding."
-        return torch.tanh(z * self.slope + self.shift) * self.reach - self.offset
-
-    def forward(self, z, generator=None):
-        "z (..., d) -> codes (..., d), exactly on the grid; the gradient is that of `bounded(z)`, scaled like the codes."
-        with torch.autocast(z.device.type if z.device.type != "meta" else "cpu", enabled=False):
+    def forward(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        "z (..., d) -> codes (..., d), exactly on the grid; the gradient is that of `relaxed(z)`."
+        with _full_precision(z):
             b = self.bounded(_wide(z, self.dim))
             q = torch.maximum(torch.minimum(b.round(), self.top), -self.unit)
             if self.training and self.noise_dropout: q = self._noisy(b, q, generator)
             return (q.detach() + (b - b.detach())) / self.unit  # b - b is zero: the value is q to the last bit
 
-    def _noisy(self, b, q, generator):
-        "Replace a share of the rounded entries by the bounded value plus uniform noise of one cell."
-        if generator is None: raise ConfigError("noise_dropout: found no generator, expected forward(z, generator=...) while training")
-        draw = torch.rand(2, *b.shape, generator=generator, device=generator.device).to(b)
-        return torch.where(draw[0] < self.noise_dropout, b + draw[1] - 0.5, q)
+# %% ../nbs/30_fsq.ipynb #1d648e46
+@patch
+def _constants(self: FSQ, device=None) -> None:
+    "Half width, offset and shift of each channel, and what turns codes into digits; float32 and int64 whatever the model is cast to."
+    reach = [(n - 1) * (1 + self.eps) / 2 for n in self.levels]
+    offset = [0.5 * (n % 2 == 0) for n in self.levels]
+    values = dict(reach=reach, offset=offset, shift=[math.atanh(o / h) for o, h in zip(offset, reach)],
+                  unit=[float(n // 2) for n in self.levels], top=[float((n - 1) // 2) for n in self.levels])
+    for name, value in values.items(): self.register_buffer(name, torch.tensor(value, dtype=torch.float32, device=device), persistent=False)
+    place = [math.prod(self.levels[:i]) for i in range(self.dim)]
+    for name, value in dict(place=place, counts=self.levels).items():
+        self.register_buffer(name, torch.tensor(value, dtype=torch.int64, device=device), persistent=False)
 
-def _wide(z, dim: int):
+@patch
+def _apply(self: FSQ, fn, recurse: bool = True) -> FSQ:
+    "Move or cast the module, and make its constants anew where it now lies."
+    nn.Module._apply(self, fn, recurse)
+    self._constants(self.place.device)
+    return self
+
+# %% ../nbs/30_fsq.ipynb #7fc2987f
+@patch
+def bounded(self: FSQ, z: Tensor) -> Tensor:
+    "z (..., d) -> values (..., d) in the units of levels, zero at zero, before rounding."
+    return torch.tanh(z * self.slope + self.shift) * self.reach - self.offset
+
+@patch
+def relaxed(self: FSQ, z: Tensor) -> Tensor:
+    "z (..., d) -> the coordinates (..., d) that `forward` rounds to its grid."
+    with _full_precision(z): return self.bounded(_wide(z, self.dim)) / self.unit
+
+def _wide(z: Tensor, dim: int) -> Tensor:
     "Check the last axis and widen half precision to float32."
     if z.shape[-1] != dim: raise ConfigError(f"FSQ input: found {z.shape[-1]} channels, expected {dim}")
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
+def _full_precision(z: Tensor):
+    "No autocast inside: eight bits of mantissa pick the wrong level near a boundary."
+    return torch.autocast(z.device.type if z.device.type != "meta" else "cpu", enabled=False)
+
+# %% ../nbs/30_fsq.ipynb #1618b9c3
+@patch
+def _noisy(self: FSQ, b: Tensor, q: Tensor, generator: torch.Generator | None) -> Tensor:
+    "Replace a share of the rounded entries by the bounded value plus uniform noise of one cell."
+    if generator is None: raise ConfigError("noise_dropout: found no generator, expected forward(z, generator=...) while training")
+    draw = torch.rand(2, *b.shape, generator=generator, device=generator.device).to(b)
+    return torch.where(draw[0] < self.noise_dropout, b + draw[1] - 0.5, q)
+
 # %% ../nbs/30_fsq.ipynb #e2d0a544
-def _grid(self: FSQ) -> list:
+@patch(as_prop=True)
+def grid(self: FSQ) -> list[Tensor]:
     "The allowed values of each channel, ascending: a list of 1-D float32 tensors."
     return [(torch.arange(n, device=u.device, dtype=torch.float32) - u) / u for n, u in zip(self.levels, self.unit)]
 
-def _snap(self: FSQ, x):
+@patch
+def snap(self: FSQ, x: Tensor) -> Tensor:
     "x (..., d) -> nearest grid point (..., d); exact on the grid, so snapping twice changes nothing."
     x = _wide(x, self.dim)
     return torch.maximum(torch.minimum((x * self.unit).round(), self.top), -self.unit) / self.unit
 
-FSQ.grid, FSQ.snap = property(_grid), _snap
+@patch
+def digits(self: FSQ, codes: Tensor) -> Tensor:
+    "codes (..., d) -> the number of each channel's level (..., d) int64, from 0; a point off the grid counts as its nearest code."
+    return (self.snap(codes) * self.unit + self.unit).round().long()
 
 # %% ../nbs/30_fsq.ipynb #3a7016f1
-def _codes_to_indices(self: FSQ, codes):
+@patch
+def codes_to_indices(self: FSQ, codes: Tensor) -> Tensor:
     "codes (..., d) -> int64 indices (...) in [0, codebook_size); a point off the grid counts as its nearest code."
-    return ((self.snap(codes) * self.unit + self.unit).round().long() * self.place).sum(-1)
+    return (self.digits(codes) * self.place).sum(-1)
 
-def _indices_to_codes(self: FSQ, indices):
+@patch
+def indices_to_codes(self: FSQ, indices: Tensor) -> Tensor:
     "int64 indices (...) -> codes (..., d); `DataError` outside [0, codebook_size)."
     if indices.dtype not in (torch.int64, torch.int32): raise DataError(f"indices: found {indices.dtype}, expected int64")
     if not indices.is_meta and indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < self.codebook_size:
         raise DataError(f"indices: found {int(indices.min())} to {int(indices.max())}, expected 0 to {self.codebook_size - 1}")
-    digits = indices[..., None] // self.place % torch.tensor(self.levels, device=indices.device)
-    return (digits - self.unit) / self.unit
+    return self.code_of(indices)
 
-FSQ.codes_to_indices, FSQ.indices_to_codes = _codes_to_indices, _indices_to_codes
+@patch
+def code_of(self: FSQ, indices: Tensor) -> Tensor:
+    "`indices_to_codes` for indices known to be good: nothing is checked, so nothing waits for the device."
+    return (indices[..., None] // self.place % self.counts - self.unit) / self.unit
 
 # %% ../nbs/30_fsq.ipynb #f527c474
 def codebook_statistics(
@@ -120,13 +147,12 @@ def codebook_statistics(
     entropy = float(-(p * p.log2()).sum())
     return dict(size=size, used=len(count), usage=len(count) / size, entropy=entropy, perplexity=2**entropy if len(count) else 0.0)
 
-def _statistics(self: FSQ, codes) -> dict:
+@patch
+def statistics(self: FSQ, codes: Tensor) -> dict:
     "codes (..., d) -> `codebook_statistics` and, a channel: edge mass, dead levels, entropy in bits."
-    digits = (self.snap(codes) * self.unit + self.unit).round().long().reshape(-1, self.dim)
+    digits = self.digits(codes).reshape(-1, self.dim)
     share = [torch.bincount(d, minlength=n).double() / max(1, len(d)) for d, n in zip(digits.T, self.levels)]
     edge = [float(s[0] + s[-1]) for s in share]
     return dict(codebook_statistics(self.codes_to_indices(codes), self.codebook_size), levels=self.levels,
                 edge_mass=sum(edge) / self.dim, channel_edge_mass=edge, dead_levels=[int((s == 0).sum()) for s in share],
                 channel_entropy=[float(-(s * s.clamp_min(1e-300).log2()).sum()) for s in share])
-
-FSQ.statistics = _statistics

@@ -7,7 +7,7 @@ __all__ = ['HUMANML3D', 'KIT', 'SKELETONS', 'Skeleton', 'skeleton_of', 'qmul', '
            'quat_to_matrix', 'quat_to_6d', 'sixd_to_matrix', 'matrix_to_quat', 'sixd_to_quat', 'euler_to_matrix',
            'euler_to_quat', 'matrix_to_euler', 'index_of', 'bones', 'rest_offsets', 'swings', 'inverse_kinematics',
            'forward_kinematics', 'facing', 'turn_to_front', 'yaw_rotate', 'yaw_quat', 'mirror_joints', 'leg_scale',
-           'place_bones', 'retarget']
+           'place_bones', 'retarget', 'set_bone_lengths']
 
 # %% ../nbs/10_skeleton.ipynb #f4272b74
 import math
@@ -335,3 +335,16 @@ def retarget(
     offsets = target_offsets.to(joints)
     if scale is None: scale = leg_scale(joints[..., 0, :, :], offsets, skeleton)[..., None]
     return place_bones(joints[..., 0, :] * scale[..., None], qrot(swings(joints, skeleton), offsets[1:]), skeleton)
+
+# %% ../nbs/10_skeleton.ipynb #74cc250c
+def set_bone_lengths(
+    joints: Tensor,  # (..., J, 3)
+    lengths: Tensor,  # (J-1,) of the bones that end in joints 1, 2, ...
+    skeleton: Skeleton,
+) -> Tensor:  # (..., J, 3), the root where it was
+    "The same pose on bones of the given lengths."
+    limbs = bones(joints, skeleton)
+    size = limbs.square().sum(-1, keepdim=True)
+    none = size <= (1e-4 * lengths[:, None]).square()
+    direction = torch.where(none, skeleton.raw_offsets[1:].to(joints), limbs / torch.where(none, 1.0, size).sqrt())
+    return place_bones(joints[..., 0, :], direction * lengths[:, None], skeleton)
