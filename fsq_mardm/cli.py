@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'JSON', 'MODEL', 'SAMPLING', 'DEMO', 'DEMO_MODELS', 'DEMO_FOLDER', 'FORMATS', 'OUTPUT', 'TASKS', 'opt',
            'command', 'say', 'note', 'at_least', 'data_synthesize', 'data_check', 'must_be_free', 'must_be_writable',
-           'read_mapping', 'mapped_joints', 'read_caption_table', 'swap_sides', 'import_folder', 'data_import',
-           'paper_notebook', 'notebook_options', 'run_stage', 'paper', 'notebook', 'readme', 'promote', 'trace',
-           'parse_length', 'read_prompts', 'slug', 'Sample', 'plan_samples', 'usable_device', 'load_model',
+           'data_import', 'paper_notebook', 'notebook_options', 'run_stage', 'paper', 'notebook', 'readme', 'promote',
+           'trace', 'parse_length', 'read_prompts', 'slug', 'Sample', 'plan_samples', 'usable_device', 'load_model',
            'sampling_options', 'train_length', 'fit_length', 'estimate_lengths', 'make_demo', 'demo', 'or_demo',
            'staged', 'parse_formats', 'save_motions', 'report_motions', 'make_motions', 'sample', 'parse_section',
            'read_motion', 'edit_mask', 'edit_motion', 'join', 'edit', 'build_parser', 'main', 'console']
@@ -95,112 +94,6 @@ def must_be_writable(out):
         with tempfile.TemporaryFile(dir=there): pass
     except OSError as e: raise ConfigError(f"{out}: cannot be written ({e.strerror}); expected a folder in a place that can") from None
 
-# %% ../nbs/72_cli.ipynb #b6a9941c
-def read_mapping(path) -> dict:  # joints: 22 lists of names, scale: metres in a unit, up: "y" or "z"
-    "A mapping file, checked; `DataError` names what is missing or unknown."
-    from fsq_mardm.config import DataError, read_json
-    from fsq_mardm.skeleton import HUMANML3D
-    found = read_json(path)
-    if not isinstance(found, dict) or not isinstance(found.get("joints"), dict): raise DataError(f"{path}: expected an object with 'joints' and 'scale'")
-    if unknown := sorted(set(found) - {"joints", "scale", "up"}): raise DataError(f"{path}: unknown entry {unknown[0]!r}; expected joints, scale, up")
-    names, scale, up = HUMANML3D.joint_names, found.get("scale"), found.get("up", "y")
-    if missing := [n for n in names if n not in found["joints"]]: raise DataError(f"{path}: joint {missing[0]!r} is not mapped; expected all 22 of HumanML3D")
-    unknown = [n for n in found["joints"] if n not in names]
-    if unknown: raise DataError(f"{path}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
-    joints = [[v] if isinstance(v := found["joints"][n], str) else v for n in names]
-    bad = next((n for n, v in zip(names, joints) if not v or not isinstance(v, list) or not all(isinstance(s, str) for s in v)), None)
-    if bad: raise DataError(f"{path}: joint {bad!r} is {found['joints'][bad]!r}; expected the name of a joint in the files, or a list of names")
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
-        raise DataError(f"{path}: scale is {scale!r}; expected metres in a unit of the files, e.g. 0.01")
-    if up not in ("y", "z"): raise DataError(f"{path}: up is {up!r}; expected 'y' or 'z'")
-    return dict(joints=joints, scale=float(scale), up=up)
-
-# %% ../nbs/72_cli.ipynb #ec89e6a6
-def mapped_joints(
-    path,  # a BVH file
-    mapping: dict,  # of `read_mapping`
-):  # (T, 22, 3) float32, metres, Y up, 20 frames a second
-    "The joints of a BVH file in HumanML3D's order; `DataError` for a missing joint, a clip too short, or legs of an impossible length."
-    import numpy as np
-    from fsq_mardm.bvh import read_bvh, resample
-    from fsq_mardm.config import DataError
-    bvh = read_bvh(path)
-    where = {n: i for i, n in enumerate(bvh.names)}
-    missing = [n for part in mapping["joints"] for n in part if n not in where]
-    if missing: raise DataError(f"{path}: no joint {missing[0]!r}; expected those of the mapping (the file has {', '.join(bvh.names)})")
-    world = bvh.global_positions()
-    joints = np.stack([world[:, [where[n] for n in part]].mean(1) for part in mapping["joints"]], 1)*mapping["scale"]
-    if mapping["up"] == "z": joints = joints[..., [0, 2, 1]]*[1, 1, -1]
-    leg = np.linalg.norm(joints[0, [4, 7]] - joints[0, [1, 4]], axis=-1).sum()
-    if not .25 < leg < 2: raise DataError(f"{path}: a leg of {leg:.3g} m with scale {mapping['scale']:g}; expected 0.25 to 2 m")
-    joints = resample(joints, round(bvh.fps, 2), 20.)
-    if len(joints) < 3: raise DataError(f"{path}: {len(joints)} frames at 20 a second; expected at least 3")
-    return joints.astype(np.float32)
-
-# %% ../nbs/72_cli.ipynb #69c2e78f
-def read_caption_table(
-    path,  # lines file<TAB>caption, or file<TAB>caption<TAB>from<TAB>to with seconds
-) -> dict:  # file -> [(text, start, end)]
-    "The captions of a folder; `DataError` names the first bad line."
-    from fsq_mardm.config import DataError
-    try: lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as e:
-        raise DataError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'}); expected lines file<TAB>caption") from None
-    found = {}
-    for n, line in enumerate(lines, 1):
-        if not line.strip(): continue
-        fields = [f.strip() for f in line.split("\t")]
-        try: file, text, (start, end) = fields[0], fields[1], map(float, fields[2:] or (0, 0))
-        except (IndexError, ValueError): raise DataError(f"{path}:{n}: found {line[:60]!r}, expected file<TAB>caption or file<TAB>caption<TAB>from<TAB>to") from None
-        if not (file and text): raise DataError(f"{path}:{n}: an empty {'caption' if file else 'file name'}; expected both")
-        if fields[2:] and not 0 <= start < end < math.inf: raise DataError(f"{path}:{n}: part from {start:g} to {end:g} s, expected 0 <= from < to")
-        found.setdefault(file, []).append((text.replace("#", " "), start, end))
-    if not found: raise DataError(f"{path}: no line; expected lines file<TAB>caption")
-    return found
-
-# %% ../nbs/72_cli.ipynb #7cfb80d7
-def swap_sides(text: str) -> str:
-    "A sentence about the mirror image."
-    other = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
-    swap = lambda m: other[m[0]] if m[0] in other else other[m[0].lower()].capitalize()
-    return re.sub(rf"\b({'|'.join(other)})", swap, text, flags=re.I)
-
-# %% ../nbs/72_cli.ipynb #e565481d
-def import_folder(
-    source,  # folder of BVH files
-    root,  # new or empty folder of the corpus
-    mapping,  # file, see above
-    captions,  # file, see above
-    seed: int = 0,  # of the splits
-    mirror: bool = True,  # add the mirror image of each clip, its captions with left and right swapped
-) -> Path:  # root
-    "A corpus from BVH files and captions, whole or not at all."
-    from tqdm.auto import tqdm
-    from fsq_mardm.config import DataError
-    from fsq_mardm.corpus import split_ids, write_corpus
-    from fsq_mardm.skeleton import HUMANML3D, mirror_joints
-    mapping, table = read_mapping(mapping), read_caption_table(captions)
-    missing = [f for f in table if not (Path(source)/f).is_file()]
-    if missing: raise DataError(f"{captions}: names {missing[0]!r}, but {Path(source)/missing[0]} is missing; expected a BVH file")
-    made, texts, files = {}, {}, {}
-    for n, file in enumerate(tqdm(sorted(table), desc="reading motion capture", unit="file", disable=not sys.stderr.isatty())):
-        made[name := f"{n + 1:06d}"], texts[name], files[name] = mapped_joints(Path(source)/file, mapping), table[file], file
-        if not mirror: continue
-        made["M" + name], texts["M" + name] = mirror_joints(made[name], HUMANML3D), [(swap_sides(t), a, b) for t, a, b in table[file]]
-    return write_corpus(root, _clips(made, texts), split_ids(list(made), seed=seed), name=Path(root).resolve().name, skeleton="t2m",
-                        licence="as the source", source="BVH files", extra=dict(sources=files, seed=seed, mirrored=mirror))
-
-# %% ../nbs/72_cli.ipynb #24ce60b3
-def _clips(made: dict, texts: dict):
-    "Clips of joints (T, 22, 3) and captions, by identifier."
-    from fsq_mardm.corpus import Caption, Clip
-    from fsq_mardm.features import joints_to_features_batch
-    from fsq_mardm.skeleton import HUMANML3D
-    from fsq_mardm.text import tag_tokens
-    tokens = dict(zip(words := sorted({t for part in texts.values() for t, _, _ in part}), tag_tokens(words)))
-    features, joints = joints_to_features_batch(list(made.values()), HUMANML3D, continuous_heading=True, return_joints=True)
-    for name, f, j in zip(made, features, joints): yield Clip(name, f, j[:len(f)], [Caption(t, tokens[t], a, b) for t, a, b in texts[name]])
-
 # %% ../nbs/72_cli.ipynb #44f3f8c0
 @command("data import-bvh", opt("source", help="Bandai-Namco repository or a tar archive of it; with --mapping: a folder of BVH files"),
          opt("out", help="new or empty folder of the corpus, e.g. datasets/bandai"), JSON,
@@ -211,6 +104,7 @@ def _clips(made: dict, texts: dict):
 def data_import(a):
     "make a corpus of motion capture"
     from fsq_mardm.bandai import import_bandai
+    from fsq_mardm.bvh_import import import_folder
     from fsq_mardm.config import ConfigError
     must_be_free(a.out)
     if a.captions and not a.mapping: raise ConfigError("--captions: given without --mapping; expected both for a folder of your own")
