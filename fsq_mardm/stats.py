@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'SUPPORTED', 'CONTRADICTED', 'EQUIVALENT', 'UNDECIDED', 'Estimate', 'student', 'contrast', 'ratio',
-           'bootstrap', 'jackknife', 'sign_flip_test', 'difference_p', 'equivalence_p', 'holm', 'verdict', 'Question',
-           'decision_p', 'judge_family', 'with_interval', 'three_digits', 'interval_text']
+           'bootstrap', 'jackknife', 'sign_flip_test', 'difference_p', 'equivalence_p', 'beyond_p', 'holm', 'verdict',
+           'Question', 'decision_p', 'judge_family', 'with_interval', 'three_digits', 'interval_text']
 
 # %% ../nbs/02_stats.ipynb #e9d5352a
 import itertools, math
@@ -144,9 +144,8 @@ def _scale(estimate: Estimate, threshold: float, margin: float | None = None) ->
         distance, width = math.log(estimate.value/threshold), None if margin is None else math.log(margin)
     else: distance, width = estimate.value - threshold, margin
     if width is not None and width <= 0: raise ValueError(f"margin: found {margin:g}, expected above 0")
-    inf = lambda x: math.copysign(math.inf, x) if x else 0.  # seeds that agree to the last digit
-    divide = lambda x: x/estimate.error if estimate.error else inf(x)
-    return divide(distance), None if width is None else divide(width)
+    error = estimate.error or 1e-200  # seeds that agree to the last digit
+    return distance/error, None if width is None else width/error
 
 def difference_p(estimate: Estimate, threshold: float = 0.) -> float:  # NaN without an interval
     "Two-sided p: what an interval must miss to leave the threshold out."
@@ -158,6 +157,12 @@ def equivalence_p(estimate: Estimate, margin: float, threshold: float = 0.) -> f
     if not estimate.known: return math.nan
     distance, width = _scale(estimate, threshold, margin)
     return float(max(student_t.sf(distance + width, estimate.df), student_t.cdf(distance - width, estimate.df)))
+
+def beyond_p(estimate: Estimate, margin: float, threshold: float = 0.) -> float:  # NaN without an interval
+    "Two-sided p: what an interval must miss to leave the whole margin out."
+    if not estimate.known: return math.nan
+    distance, width = _scale(estimate, threshold, margin)
+    return float(min(1., 2*student_t.sf(abs(distance) - width, estimate.df)))
 
 # %% ../nbs/02_stats.ipynb #968b2166
 def holm(p_values: Sequence[float]) -> list[float]:  # adjusted, in the order given; NaN stays NaN and is not counted
@@ -175,14 +180,16 @@ VERDICTS = SUPPORTED, CONTRADICTED, EQUIVALENT, UNDECIDED = "supported", "contra
 
 def verdict(
     estimate: Estimate,
-    side: str = "<",  # on which side of the threshold the hypothesis expects the number
+    side: str = "<",  # on which side of the threshold the hypothesis expects the number; "=": within the margin of it
     threshold: float = 0.,
     margin: float | None = None,  # what is too small to matter; a factor above 1 for a ratio; None: nothing is
     level: float = .05,  # of the interval that decides
 ) -> str:  # one of `VERDICTS`
     "Supported, contradicted, equivalent or undecided."
-    if side not in ("<", ">"): raise ValueError(f"side: found {side!r}, expected '<' or '>'")
+    if side not in ("<", ">", "="): raise ValueError(f"side: found {side!r}, expected '<', '>' or '='")
+    if side == "=" and margin is None: raise ValueError("margin: found none, expected one for the side '='")
     if margin is not None and estimate.known and 2*equivalence_p(estimate, margin, threshold) < level: return EQUIVALENT
+    if side == "=": return CONTRADICTED if beyond_p(estimate, margin, threshold) < level else UNDECIDED
     if not difference_p(estimate, threshold) < level: return UNDECIDED
     return SUPPORTED if (estimate.value < threshold) == (side == "<") else CONTRADICTED
 
@@ -198,7 +205,7 @@ class Question:
 def decision_p(question: Question) -> float:  # NaN without an interval
     "The smallest level at which the interval decides something."
     e, q = question.estimate, question
-    apart = difference_p(e, q.threshold)
+    apart = beyond_p(e, q.margin, q.threshold) if q.side == "=" else difference_p(e, q.threshold)
     return apart if q.margin is None else min(apart, 2*equivalence_p(e, q.margin, q.threshold))
 
 def judge_family(
