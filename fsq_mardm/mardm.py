@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .config import ConfigError, to_plain
-from .diffmlp import DIFFMLP_MODELS, DIFFMLP_SIZES, Evaluations
+from .diffmlp import DIFFMLP_MODELS, DIFFMLP_SIZES, Evaluations, PosteriorHead
 from .diffusion import draw_normal, draw_uniform
 
 # %% ../nbs/36_mardm.ipynb #273b8771
@@ -237,8 +237,30 @@ def set_target_statistics(
     mean, std = torch.as_tensor(mean).float().expand(self.target_dim), torch.as_tensor(std).float().expand(self.target_dim)
     if not (mean.isfinite().all() and std.isfinite().all()):
         raise ConfigError("target statistics: found NaN or infinity, expected finite numbers")
+    points = self._points()
     self.target_mean.copy_(mean)
     self.target_std.copy_(torch.where(std < 1e-4, 1., std))
+    if points is not None: self.set_target_points(points)
+    return self
+
+@patch
+def _points(self: MARDM) -> Tensor | None:
+    "The points of a posterior head in the targets' own unit, (K, d) or (d, K); None for other heads."
+    if not isinstance(self.DiffMLPs, PosteriorHead): return None
+    mean, std = (v.unflatten(0, (-1, 1, self.DiffMLPs.process.width)) for v in (self.target_mean, self.target_std))
+    points = self.DiffMLPs.process.points*std + mean
+    return points[..., 0] if points.shape[2] == 1 else points[0]
+
+@patch
+def set_target_points(
+    self: MARDM,
+    points: Tensor,  # (K, d) entries of a codebook, or (d, K) padded levels, in the targets' own unit
+):
+    "Tell a posterior head where the targets can lie; returns the model."
+    width = self.DiffMLPs.process.width
+    mean, std = (v.unflatten(0, (-1, 1, width)) for v in (self.target_mean, self.target_std))
+    points = points.to(mean)[..., None] if width == 1 else points.to(mean)[None]
+    self.DiffMLPs.set_points((points - mean)/std)
     return self
 
 # %% ../nbs/36_mardm.ipynb #3355ae7a
@@ -580,9 +602,10 @@ def _mardm(name: str, diffmlp: str, ae_dim: int = 512, target_dim: int | None = 
     model.name = name
     return model
 
+_HEADS = {"": ("SiT", "SiTx", "DDPM"), "FSQ-": ("SiT", "SiTx", "DDPM", "Grid", "Softmax"),
+          "VQ-": ("SiT", "SiTx", "DDPM", "Codebook"), "RVQ-": ("SiT", "SiTx", "DDPM")}  # by bottleneck
 MARDM_MODELS = {f"{kind}MARDM-{head}-{size}": partial(_mardm, f"{kind}MARDM-{head}-{size}", f"{head}-{size}")
-                for kind in ("", "FSQ-", "VQ-", "RVQ-") for head in ("SiT", "SiTx", "DDPM", "Softmax") for size in DIFFMLP_SIZES
-                if head != "Softmax" or kind == "FSQ-"}
+                for kind, heads in _HEADS.items() for head in heads for size in DIFFMLP_SIZES}
 
 def build_mardm(
     name: str,  # in `MARDM_MODELS`
