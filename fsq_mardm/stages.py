@@ -16,7 +16,7 @@ import torch
 from .autoencoder import build_autoencoder
 from .checkpoints import load_weights
 from .config import CheckpointError, ConfigError, shown, torch_rng
-from .corpus import Corpus
+from .corpus import Corpus, bone_lengths
 from .features import features_to_joints
 from .mardm import build_mardm
 from .skeleton import SKELETONS
@@ -47,6 +47,9 @@ def train_autoencoder(
     window_size: int = 64,  # frames a window
     recons_loss: str = "l1_smooth",  # l1_smooth or mse
     aux_loss_joints: float = 1.,  # weight of the loss on joint positions
+    aux_loss_velocity: float = 0.,  # weight of the loss on steps of the joints, see `motion_losses`
+    aux_loss_acceleration: float = 0.,  # ... on their change
+    aux_loss_feet: float = 0.,  # ... on the steps of planted feet
     seed: int = 3407,
     device="cpu",
     overrides: dict | None = None,  # settings of the autoencoder, e.g. {"metric": 0.2}
@@ -55,7 +58,9 @@ def train_autoencoder(
 ) -> TrainResult:
     "Train a member of the autoencoder zoo on windows of the training split."
     ae = build_autoencoder(model, corpus.skeleton.essential_dim, seed=seed, **(overrides or {})).to(device)
-    loss_fn = ae_loss_fn(corpus.split("train", rules=False).pack(device), window_size, batch_size, seed, corpus.skeleton.n_joints, recons_loss, aux_loss_joints)
+    split, motion = corpus.split("train", rules=False), dict(velocity=aux_loss_velocity, acceleration=aux_loss_acceleration, feet=aux_loss_feet)
+    if ae.cfg.rigid: ae.body.given(corpus.essential_mean, corpus.essential_std, bone_lengths(split))
+    loss_fn = ae_loss_fn(split.pack(device), window_size, batch_size, seed, corpus.skeleton.n_joints, recons_loss, aux_loss_joints, motion)
     meta = {"what": "autoencoder", "name": model, "config": ae.config, **_about(corpus)}
     return _fit(ae, loss_fn, epoch, steps, restart, out=out, seed=seed, extra_meta=meta, **options)
 
@@ -103,8 +108,7 @@ def known_points(model: str, ae) -> dict:
     "Where targets can lie, as settings of a head that knows: the levels of a grid in the targets' unit, the size of a codebook."
     if "-Codebook-" in model: return {"codes": ae.cfg.codes}
     if "-Grid-" not in model and "-Softmax-" not in model: return {}
-    scale = getattr(ae.bottleneck, "scale", torch.ones(ae.target_dim)).detach().cpu()
-    return {"grid": [(levels.cpu()*s).tolist() for levels, s in zip(ae.fsq.grid, scale)]}
+    return {"grid": [levels.tolist() for levels in ae.grid]}
 
 def train_generator(
     model: str,  # name in `MARDM_MODELS`

@@ -21,11 +21,12 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .autoencoder import reconstruction_loss
+from .autoencoder import motion_losses, reconstruction_loss
 from .checkpoints import check_tensor, check_tensors, load_checkpoint, load_into, prune, save_checkpoint
 from .config import CheckpointError, ConfigError, DataError, FsqMardmError
 from .config import atomic_file, clear_leftovers, derive_seed, numpy_rng, shown, write_json
 from .corpus import PackedSplit, epoch_plan, gather, pad_batch, windows
+from .skeleton import skeleton_of
 
 # %% ../nbs/41_train.ipynb #ffe4aad1
 def learning_rate(
@@ -537,16 +538,19 @@ def ae_loss_fn(
     n_joints: int = 22,  # 21 for KIT
     kind: str = "l1_smooth",  # "l1_smooth" | "mse"
     aux: float = 1.,  # weight of the extra loss on joint positions
+    motion: dict | None = None,  # weights of `motion_losses`, such as {"velocity": 10}; those of 0 are left out
 ):  # loss_fn for `fit`; has .per_epoch, the batches of an epoch, and .items(k), the first frames of batch k
     "The loss of an autoencoder on shuffled windows; every window of every clip occurs."
-    starts = windows(packed, window)
+    starts, motion = windows(packed, window), {k: w for k, w in (motion or {}).items() if w}
     if not len(starts): raise DataError(f"windows: found no clip of {window} frames or more, expected at least one")
     order = shuffled_batches(len(starts), batch_size, seed, starts.device)
     def loss_fn(model, k, generator):
         x = gather(packed, starts[order(k)], window)
         y, extra = model.forward_train(x, generator=generator)
         fit_loss = reconstruction_loss(y.float(), x, n_joints, kind, aux)
-        return fit_loss + extra, {"reconstruction": fit_loss, "bottleneck": torch.as_tensor(extra, device=x.device)}
+        terms = motion_losses(y, x, packed.mean, packed.std, skeleton_of(x.shape[-1]), kind) if motion else {}
+        total = fit_loss + extra + sum(w * terms[name] for name, w in motion.items())
+        return total, {"reconstruction": fit_loss, "bottleneck": torch.as_tensor(extra, device=x.device), **{name: terms[name] for name in motion}}
     loss_fn.per_epoch, loss_fn.items = order.per_epoch, lambda k: starts[order(k)].tolist()
     return loss_fn
 
@@ -602,7 +606,8 @@ def target_statistics(
     packed: PackedSplit,  # normalised frames on its device
     unit: int = 4, max_frames: int = 196, batch_size: int = 64,
 ) -> tuple[Tensor, Tensor]:  # mean (d,), standard deviation (d,)
-    "Statistics of the targets of all entries, for `MARDM.set_target_statistics`."
+    """Statistics of the targets of all entries, for `MARDM.set_target_statistics`; one deviation for all channels where their
+    scales carry meaning (`bottleneck.one_scale`)."""
     ae, total = ae.eval(), 0
     lengths = (packed.lengths // unit * unit).clamp(max=max_frames)
     for rows in torch.arange(len(packed))[(lengths >= unit).cpu()].split(batch_size):
@@ -611,4 +616,6 @@ def target_statistics(
         part = target[torch.arange(target.shape[1], device=target.device) < (batch.lengths // unit)[:, None]]
         total = total + torch.stack([torch.ones_like(part), part, part**2]).sum(1)
     count, mean, square = total[0], total[1] / total[0], total[2] / total[0]
-    return mean.float(), ((square - mean**2).clamp(min=0) * count / (count - 1).clamp(min=1)).sqrt().float()
+    variance = (square - mean**2).clamp(min=0) * count / (count - 1).clamp(min=1)
+    if ae.bottleneck.one_scale: variance = variance.mean().expand_as(variance).clone()
+    return mean.float(), variance.sqrt().float()
