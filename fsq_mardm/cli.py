@@ -177,8 +177,8 @@ def paper(a):
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"), opt("parameters", type=json.loads, help="JSON object"))
 def notebook(a):
     "execute one notebook with checked parameters"
-    from fsq_mardm.notebooks import run_notebook
-    print(run_notebook(a.notebook, a.output, a.parameters, progress=sys.stderr.isatty()))
+    from fsq_mardm.warm import run_node
+    print(run_node(a.notebook, a.output, a.parameters, progress=sys.stderr.isatty()))
 
 @command("readme")
 def readme(a):

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .config import ConfigError, check_name
+from .config import ConfigError, check_name, clear_leftovers
+from .warm import warm_process
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e5
 def read_seeds(
@@ -122,6 +123,8 @@ def run_graph(
     environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, **own}
     if dry_run: return subprocess.run(call, cwd=project, env=environment).returncode
     run = Path(project)/f"runs/{settings.preset}-{corpus}"
-    with only_run(run) as lock: return subprocess.run(call, cwd=project, env={**environment, HELD: str(run.resolve())}, pass_fds=(lock,)).returncode
+    with only_run(run) as lock, warm_process({**environment, HELD: str(run.resolve())}) as environment:
+        clear_leftovers(run, deep=True)
+        return subprocess.run(call, cwd=project, env=environment, pass_fds=(lock,)).returncode
 
 HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
