@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FsqMardmError', 'DataError', 'ConfigError', 'CheckpointError', 'shown', 'derive_seed', 'torch_rng', 'numpy_rng',
-           'atomic_file', 'atomic_dir', 'is_running', 'clear_leftovers', 'check_name', 'to_plain', 'write_json',
-           'read_json', 'fingerprint', 'file_fingerprint', 'of_kind', 'replace', 'close']
+           'atomic_file', 'atomic_dir', 'is_running', 'clear_leftovers', 'check_name', 'socket_folder', 'to_plain',
+           'write_json', 'read_json', 'fingerprint', 'file_fingerprint', 'of_kind', 'replace', 'close']
 
 # %% ../nbs/00_config.ipynb #38b34387
-import dataclasses, errno, hashlib, json, math, os, re, secrets, shutil, socket
+import dataclasses, errno, hashlib, json, math, os, re, secrets, shutil, socket, tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,6 +152,16 @@ def check_name(
     if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name): return name
     expected = "at most 100 letters, digits, '_', '.' and '-', the first a letter, a digit or '_'"
     raise ConfigError(f"{what}: found {shown(name)}, expected {expected}")
+
+# %% ../nbs/00_config.ipynb #3c9f6a07
+@contextmanager
+def socket_folder() -> Iterator[Path]:  # removed at the end
+    "A private folder whose path is short enough for sockets, wherever TMPDIR points."
+    room = 107 - len("/fsq-xxxxxxxx/ipc-00000")
+    places = [p for p in (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/dev/shm") if p and len(os.fsencode(p)) <= room]
+    place = next((p for p in places if os.access(p, os.W_OK)), None)
+    if place is None: raise ConfigError(f"{tempfile.gettempdir()}: too long for sockets; expected TMPDIR to be a folder of at most {room} letters")
+    with tempfile.TemporaryDirectory(prefix="fsq-", dir=place) as folder: yield Path(folder)
 
 # %% ../nbs/00_config.ipynb #9a1ce03e
 def to_plain(value: Any) -> Any:

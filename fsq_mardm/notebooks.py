@@ -25,8 +25,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 
-from .config import ConfigError, atomic_file, clear_leftovers, of_kind, shown
-from .warm import socket_folder
+from .config import ConfigError, atomic_file, clear_leftovers, of_kind, shown, socket_folder
 
 # %% ../nbs/71_notebooks.ipynb #70c2f9ab
 def read_notebook(
