@@ -33,12 +33,18 @@ class Bvh:
         "Column of each joint's first channel."
         return tuple(np.cumsum([0, *map(len, self.channels)])[:-1].tolist())
 
+    def columns(self, names) -> list[int]:
+        "Index of each of `names`; `DataError` for one that is missing, or that stands twice in the file."
+        for name in names:
+            if (count := self.names.count(name)) == 1: continue
+            if count: raise DataError(f"BVH joints: {name!r} stands {count} times, expected each joint that is used once")
+            raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
+        return [self.names.index(name) for name in names]
+
     def global_positions(self, names=None) -> np.ndarray:
         "Positions (T, N, 3) in file units, float64, of all joints or of those in `names`; `DataError` names a missing one."
-        for name in names or ():
-            if name not in self.names: raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
         positions = _global_positions(self)
-        return positions if names is None else positions[:, [self.names.index(n) for n in names]]
+        return positions if names is None else positions[:, self.columns(names)]
 
 # %% ../nbs/12_bvh.ipynb #e5745627
 def _global_positions(bvh: Bvh) -> np.ndarray:
@@ -116,6 +122,7 @@ def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
         key = words[0]
         if key == "}" and stack: stack.pop()
         elif key == "MOTION" and not stack and names: return names, parents, offsets, channels
+        elif len(names) >= _MOST["joints"]: lines.fail(" ".join(words), f"at most {_MOST['joints']} joints")
         elif (key == "ROOT" and not names or key == "JOINT" and stack and stack[-1] >= 0) and len(words) > 1:
             names.append(" ".join(words[1:]))
             parents.append(stack[-1] if stack else -1)
@@ -145,6 +152,32 @@ def _channels(lines: _Lines) -> tuple[str, ...]:
     return names
 
 # %% ../nbs/12_bvh.ipynb #1f051e17
+_MOST = dict(joints=1000, positions=20_000_000)  # positions = frames x joints, of which kinematics needs a hundred bytes each
+
+def _header(data: bytes, name: str) -> tuple[_Lines, bytes]:
+    "The lines up to Frame Time and the bytes behind; names are UTF-8, or Latin-1 where they cannot be."
+    data = data.removeprefix(b"\xef\xbb\xbf")   # a byte-order mark
+    mark = data.find(b"Frame Time")
+    cut = data.find(b"\n", mark) if mark >= 0 else -1
+    head = data if cut < 0 else data[:cut]
+    try: text = head.decode("utf-8")
+    except UnicodeDecodeError: text = head.decode("latin-1")
+    return _Lines(text.replace("\r", ""), name), data[cut + 1:] if cut >= 0 else b""
+
+def _motion(lines: _Lines, joints: int) -> tuple[int, float]:
+    "Number of frames and frames a second, from the lines after MOTION."
+    words = lines.next("Frames:")
+    count = words[1] if len(words) == 2 and words[0] == "Frames:" else ""
+    if not (count.isascii() and count.isdigit() and len(count) < 10 and int(count) > 0): lines.fail(" ".join(words), "Frames: and a number above 0")
+    if int(count) * joints > _MOST["positions"]: lines.fail(" ".join(words), f"at most {_MOST['positions'] // joints} frames of {joints} joints")
+    words = lines.next("Frame Time:")
+    if words[:2] != ["Frame", "Time:"]: lines.fail(" ".join(words), "Frame Time: and seconds")
+    seconds, = lines.numbers(words[2:], 1, "Frame Time")
+    if not 1e-4 <= seconds <= 1: lines.fail(" ".join(words), "Frame Time between 0.0001 and 1 second")
+    whole = round(1 / seconds)
+    return int(count), float(whole if abs(whole * seconds - 1) < 1e-4 else 1 / seconds)   # files round 1/30 to 0.0333333
+
+# %% ../nbs/12_bvh.ipynb #fe822902
 def read_bvh(
     source,  # path of a file, or its content as bytes
     name: str | None = None,  # what messages call it; the path if absent
@@ -153,22 +186,12 @@ def read_bvh(
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
     try: data = source if isinstance(source, bytes) else Path(source).read_bytes()
     except OSError as e: raise DataError(f"{name}: cannot be read ({e.strerror}), expected a BVH file") from None
-    mark = data.find(b"Frame Time")   # the last line of the header
-    cut = data.find(b"\n", mark) if mark >= 0 else -1
-    head = data if cut < 0 else data[:cut]
-    lines = _Lines(head.decode("latin-1").replace("\r", ""), name)
+    lines, body = _header(data, name)
     names, parents, offsets, channels = _hierarchy(lines)
-    words = lines.next("Frames:")
-    count = words[1] if len(words) == 2 and words[0] == "Frames:" else ""
-    if not (count.isascii() and count.isdigit() and len(count) < 10 and int(count) > 0): lines.fail(" ".join(words), "Frames: and a number above 0")
-    words = lines.next("Frame Time:")
-    if words[:2] != ["Frame", "Time:"]: lines.fail(" ".join(words), "Frame Time: and seconds")
-    seconds, = lines.numbers(words[2:], 1, "Frame Time")
-    if not 1e-5 <= seconds <= 1e3: lines.fail(" ".join(words), "Frame Time between 0.00001 and 1000 seconds")
-    body = data[cut + 1:] if cut >= 0 else "\n".join(lines.lines[lines.at:]).encode("latin-1")
-    frames = _numbers(body, int(count), sum(map(len, channels)), name, lines.at + 1)
-    fps = round(1 / seconds) if abs(round(1 / seconds) * seconds - 1) < 1e-4 else 1 / seconds   # files round 1/30 to 0.0333333
-    return Bvh(tuple(names), tuple(parents), np.array(offsets), tuple(channels), frames, float(fps))
+    count, fps = _motion(lines, len(names))
+    if lines.at < len(lines.lines): body = "\n".join(lines.lines[lines.at:]).encode("latin-1", "replace") + b"\n" + body
+    frames = _numbers(body, count, sum(map(len, channels)), name, lines.at + 1)
+    return Bvh(tuple(names), tuple(parents), np.array(offsets), tuple(channels), frames, fps)
 
 def _numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.ndarray:
     "The frames (rows, columns) float64. `line` is the number of the body's first line."
@@ -270,7 +293,7 @@ def write_bvh(
     columns = np.concatenate([v for j in order for v in ((place[:, j], angles[:, j]) if translations or j == 0 else (angles[:, j],))], 1)
     row = " ".join(["%.6f"] * columns.shape[1])
     lines += ["MOTION", f"Frames: {len(x)}", f"Frame Time: {1 / (fps or skeleton.fps):.8g}"] + [row % tuple(r) for r in columns.tolist()]
-    with atomic_file(path) as t: t.write_text("\n".join(lines) + "\n")
+    with atomic_file(path) as t: t.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Path(path)
 
 def _tree(skeleton: Skeleton, rest: np.ndarray, translations: bool) -> tuple[list[int], list[str]]:
@@ -299,6 +322,7 @@ def resample(
     if not (fps_from > 0 and fps_to > 0 and len(positions)):
         raise DataError(f"resample: found {len(positions)} frames, rates {fps_from} and {fps_to}, expected all above 0")
     count = math.floor((len(positions) - 1) * fps_to / fps_from + 1e-4) + 1
+    if count > _MOST["positions"]: raise DataError(f"resample: {count} frames at {fps_to:g} a second, expected at most {_MOST['positions']}")
     at = np.minimum(np.arange(count) * (fps_from / fps_to), len(positions) - 1)
     left = np.minimum(np.floor(at + 1e-4).astype(np.int64), max(len(positions) - 2, 0))
     right = np.minimum(left + 1, len(positions) - 1)
