@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAX_LENGTH', 'PUBLISHED', 'Caption', 'format_caption', 'parse_caption', 'read_lines', 'read_captions', 'read_array',
            'Clip', 'check_id', 'twin_base', 'split_ids', 'average_groups', 'write_corpus', 'toy_features', 'read_split',
-           'load_corpus', 'Corpus', 'Split', 'Account', 'account', 'PackedSplit', 'MotionBatch', 'windows', 'gather',
-           'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report', 'check_corpus']
+           'load_corpus', 'Corpus', 'Split', 'bone_lengths', 'Account', 'account', 'PackedSplit', 'MotionBatch',
+           'windows', 'gather', 'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report', 'check_corpus']
 
 # %% ../nbs/20_corpus.ipynb #810e9e8b
 import ast, hashlib, json, math, os, re, shutil
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from .config import ConfigError, DataError, atomic_dir, file_fingerprint, fingerprint, numpy_rng, read_json, write_json
-from .features import features_to_joints, group_std
-from .skeleton import SKELETONS, Skeleton
+from .features import features_to_joints, group_std, local_joints
+from .skeleton import SKELETONS, Skeleton, bones
 
 # %% ../nbs/20_corpus.ipynb #73d536f1
 @dataclass(frozen=True)
@@ -610,6 +610,24 @@ class Split:
         frames -= mean
         frames /= std
         return PackedSplit(*(torch.from_numpy(x).to(device) for x in (frames, offsets, mean.copy(), std.copy())))
+
+# %% ../nbs/20_corpus.ipynb #5219f6fb
+def bone_lengths(
+    split: Split,  # of the training clips
+    tolerance: float = 0.01,  # largest standard deviation of a bone over frames, as a part of its length
+    frames: int = 100_000,  # about so many are measured, evenly spread
+) -> np.ndarray:  # (J-1,) float32, of the bones that end in joints 1, 2, ..., in the data's unit
+    "The bone lengths of a corpus; `DataError` names the bone that has no constant length."
+    skeleton, step = split.skeleton, max(1, int(split.lengths.sum()) // frames)
+    poses = torch.from_numpy(np.concatenate([split.essential(i)[::step] for i in range(len(split))]))
+    size = bones(local_joints(poses, skeleton.n_joints), skeleton).norm(dim=-1).double()
+    length, spread = size.median(0).values, size.std(0, correction=0)
+    worst = int((spread / length).argmax())
+    if not spread[worst] <= tolerance * length[worst]:
+        joint, parent = (skeleton.joint_names[k] for k in (worst + 1, skeleton.parents[worst + 1]))
+        raise DataError(f"{split.corpus.root}: bone {parent} to {joint} measures {length[worst]:.4g} with a deviation of {spread[worst]:.2g} over frames, "
+                        f"expected at most {tolerance:.0%} of it (motion on one skeleton)")
+    return length.float().numpy()
 
 # %% ../nbs/20_corpus.ipynb #77877e6f
 @dataclass
