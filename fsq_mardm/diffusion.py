@@ -157,7 +157,7 @@ class Posterior:
     x_start: Tensor       # (N, d) the data that the network sees behind x_t
 
 # %% ../nbs/34_diffusion.ipynb #ff879ea2
-class DDPM:
+class DDPM(nn.Module):
     "Cosine chain, noise learned, sampled by the ancestral walk or by DDIM."
     solvers = ("ancestral", "ddim")
     default_solver, default_steps = "ancestral", 50
@@ -168,54 +168,76 @@ class DDPM:
         betas: Tensor | None = None,  # (steps,) own noise schedule
         times: Tensor | None = None,  # (steps,) int64: what the network is told at each step
     ):
-        self.betas = cosine_betas(steps) if betas is None else betas
-        self.times = torch.arange(len(self.betas)) if times is None else times
+        super().__init__()
+        self.betas, self._shorter = cosine_betas(steps) if betas is None else betas, {}
+        self.register_buffer("times", torch.arange(len(self.betas)) if times is None else times, persistent=False)
         self.alphas_cumprod = (1-self.betas).cumprod(0)
         before = torch.cat([torch.ones(1, dtype=torch.float64), self.alphas_cumprod[:-1]])
         self.posterior_variance = self.betas*(1-before)/(1-self.alphas_cumprod)
         clipped = torch.cat([self.posterior_variance[1:2], self.posterior_variance[1:]]) if len(self.betas) > 1 else self.betas
         self.posterior_log_variance_clipped = clipped.log()
-        self.mean_start = self.betas*before.sqrt()/(1-self.alphas_cumprod)
-        self.mean_here = (1-before)*(1-self.betas).sqrt()/(1-self.alphas_cumprod)
+        self._tabulate(before)
+
+    def _tabulate(self, before: Tensor):
+        "What the walks read, float32 on the device of the head: computed in float64, copied there once."
+        bar = self.alphas_cumprod
+        columns = {"bar": bar, "before": before, "signal": bar.sqrt(), "noise": (1-bar).sqrt(), "variance": self.posterior_variance,
+                   "log_variance": self.posterior_log_variance_clipped, "per_signal": (1/bar).sqrt(), "noise_to_signal": (1/bar - 1).sqrt(),
+                   "mean_start": self.betas*before.sqrt()/(1-bar), "mean_here": (1-before)*(1-self.betas).sqrt()/(1-bar)}
+        self._columns = list(columns)
+        self.register_buffer("table", torch.stack(list(columns.values()), 1).float(), persistent=False)
 
     @property
     def steps(self) -> int:
         "Length of the chain."
         return len(self.betas)
 
-    def at(self, table: Tensor, t: Tensor) -> Tensor:
-        "Entries `t` (N,) of a float64 table, as float32 (N, 1)."
-        return table.to(t.device)[t].float()[:, None]
+    def at(self, name: str, t: Tensor) -> Tensor:
+        "Column `name` of the table at steps `t` (N,), float32 (N, 1)."
+        return self.table[t, self._columns.index(name)][:, None]
 
-    def draw_times(self, n: int, generator=None, device=None) -> Tensor:
-        "Steps of training, uniform, int64 (n,)."
-        return (draw_uniform((n,), generator, device)*self.steps).long().clamp(max=self.steps-1)
+# %% ../nbs/34_diffusion.ipynb #c3c5103e
+@patch
+def draw_times(self: DDPM, n: int, generator=None, device=None) -> Tensor:
+    "Steps of training, uniform, int64 (n,)."
+    return (draw_uniform((n,), generator, device)*self.steps).long().clamp(max=self.steps-1)
 
-    def q_sample(self, x1: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        "Data `x1` (N, d) noised to step `t` (N,)."
-        return self.at(self.alphas_cumprod.sqrt(), t)*x1 + self.at((1-self.alphas_cumprod).sqrt(), t)*noise
+@patch
+def q_sample(self: DDPM, x1: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    "Data `x1` (N, d) noised to step `t` (N,)."
+    return self.at("signal", t)*x1 + self.at("noise", t)*noise
 
-    def loss(self, net, x1: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        "Squared error of the predicted noise a row (N,)."
-        return (net(self.q_sample(x1, t, noise), self.times.to(t.device)[t]).float() - noise).square().mean(-1)
+@patch
+def loss(self: DDPM, net, x1: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    "Squared error of the predicted noise a row (N,)."
+    return (net(self.q_sample(x1, t, noise), self.times[t]).float() - noise).square().mean(-1)
 
-    def p_mean_variance(self, net, x: Tensor, t: Tensor) -> Posterior:
-        "The step back from `x` (N, d) at `t` (N,) as the network sees it."
-        eps = net(x, self.times.to(t.device)[t]).float()
-        start = self.at((1/self.alphas_cumprod).sqrt(), t)*x - self.at((1/self.alphas_cumprod - 1).sqrt(), t)*eps
-        mean = self.at(self.mean_start, t)*start + self.at(self.mean_here, t)*x
-        return Posterior(mean, self.at(self.posterior_variance, t), self.at(self.posterior_log_variance_clipped, t), start)
+@patch
+def p_mean_variance(self: DDPM, net, x: Tensor, t: Tensor) -> Posterior:
+    "The step back from `x` (N, d) at `t` (N,) as the network sees it."
+    eps = net(x, self.times[t]).float()
+    start = self.at("per_signal", t)*x - self.at("noise_to_signal", t)*eps
+    mean = self.at("mean_start", t)*start + self.at("mean_here", t)*x
+    return Posterior(mean, self.at("variance", t), self.at("log_variance", t), start)
 
 # %% ../nbs/34_diffusion.ipynb #71221cd1
 @patch
-def respaced(self: DDPM, steps: int) -> DDPM:
-    "The chain on `steps` of its steps, evenly spread, the first and the last among them."
-    if steps == self.steps: return self
+def respaced(
+    self: DDPM,
+    steps: int,  # how many to keep, evenly spread
+    reach: float = 20.,  # the chain starts at the last step where an error of the noise counts at most so much in the data
+) -> DDPM:
+    "A chain of fewer steps, on the device of this one; `ConfigError` for more steps than there are."
     if not isinstance(steps, int) or not 1 <= steps <= self.steps:
         raise ConfigError(f"solver_steps: found {steps!r}, expected 1 to {self.steps} for a DDPM head")
-    keep = torch.linspace(0, self.steps-1, steps).round().long() if steps > 1 else torch.tensor([self.steps-1])
-    bar = self.alphas_cumprod[keep]
-    return DDPM(betas=1 - bar/torch.cat([torch.ones(1, dtype=torch.float64), bar[:-1]]), times=self.times[keep])
+    key = steps, reach, self.table.device
+    if key not in self._shorter:
+        last = max(0, int(((1/self.alphas_cumprod - 1).sqrt() <= reach).sum()) - 1)
+        keep = torch.linspace(last, 0, min(steps, last+1)).round().long().flip(0)
+        bar = self.alphas_cumprod[keep]
+        betas = 1 - bar/torch.cat([torch.ones(1, dtype=torch.float64), bar[:-1]])
+        self._shorter[key] = DDPM(betas=betas, times=self.times.cpu()[keep]).to(self.table.device)
+    return self._shorter[key]
 
 @patch
 def draws(self: DDPM, solver: str, steps: int) -> int:
@@ -233,15 +255,14 @@ def sample(
 ) -> Tensor:
     "Data rows (N, d) grown from `noise`."
     if solver not in self.solvers: raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(self.solvers)} for a DDPM head")
-    chain = self.respaced(steps)
     ddim = solver == "ddim"
+    chain = self if steps == self.steps and not ddim else self.respaced(steps)
     x = noise[:, 0]*(temperature if ddim else 1.)
-    for i in reversed(range(chain.steps)):
-        t = torch.tensor([i], device=x.device)
+    for i, t in reversed(list(enumerate(torch.arange(chain.steps, device=x.device).split(1)))):
         p = chain.p_mean_variance(net, x, t)
         if ddim:
-            bar, before = chain.alphas_cumprod[i].item(), chain.alphas_cumprod[i-1].item() if i else 1.
-            x = before**.5*p.x_start + ((1-before)/(1-bar))**.5*(x - bar**.5*p.x_start)
+            bar, before = chain.at("bar", t), chain.at("before", t)
+            x = before.sqrt()*p.x_start + ((1-before)/(1-bar)).sqrt()*(x - bar.sqrt()*p.x_start)
         else: x = p.mean + (0 if i == 0 else (p.log_variance/2).exp()*noise[:, chain.steps-i]*temperature)
     return x
 
