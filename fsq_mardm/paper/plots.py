@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PALETTE', 'COLOURS', 'DASHES', 'MOVES', 'LEFT', 'RIGHT', 'TRUNK', 'bottleneck_and_head', 'method_colour',
            'method_dashes', 'house_style', 'plain_log', 'seed_courses', 'plot_convergence', 'interactive_curves',
-           'plot_bound', 'plot_occupancy', 'plot_topology', 'plot_factors', 'limb_colours', 'project', 'head_joint',
-           'draw_pose', 'plot_strips', 'plot_level_sweep']
+           'plot_bound', 'occupancy', 'plot_occupancy', 'plot_topology', 'plot_factors', 'limb_colours', 'head_joint',
+           'project', 'draw_pose', 'plot_strips', 'plot_level_sweep']
 
 # %% ../../nbs/62_paper.plots.ipynb #d3845bd0
 import textwrap
@@ -107,6 +107,7 @@ def _stage(fig, stage: str, methods: dict, relative: bool, reference: str, weigh
         _seeds_panel(ax, m, found, reference)
         ax.tick_params(labelsize=6, labelleft=k % columns == 0, labelbottom=k + columns >= len(found), which="both")
 
+# %% ../../nbs/62_paper.plots.ipynb #e5d6a710
 def plot_convergence(
     stages: dict,  # stage -> method -> list over seeds of (steps, values)
     relative: tuple = ("generator",),  # stages whose losses are divided by their own end
@@ -134,6 +135,7 @@ def _add_method(fig, method: str, seeds: dict, weight: float):
         steps, values = seed_courses(list(seeds.values()), weight)
         fig.add_scatter(x=steps, y=values.mean(0), name=method, legendgroup=method, line={"color": colour, "width": 2.5})
 
+# %% ../../nbs/62_paper.plots.ipynb #9c7e2d08
 def interactive_curves(
     runs: dict,  # method -> {seed: {tag: (steps, values)}}
     tag: str = "Train/loss",  # which scalar
@@ -156,7 +158,7 @@ def plot_bound(
     inputs,  # (N,) values that enter a channel
     bounded: dict,  # label -> (N,) before rounding
     codes: dict,  # label -> (N,) after rounding
-):
+) -> plt.Figure:
     "Staircase of codes over the bounded curve, one panel a channel kind."
     with house_style():
         fig, axes = plt.subplots(1, len(bounded), figsize=(2.8*len(bounded), 2.4), sharey=True, squeeze=False)
@@ -168,81 +170,101 @@ def plot_bound(
         axes[0, 0].legend()
     return fig
 
+# %% ../../nbs/62_paper.plots.ipynb #d2c94b67
+def occupancy(
+    codes,  # (N, d) grid points that a corpus visits
+    grid: list,  # d arrays of allowed values
+    pair: tuple[int, int],  # two channels
+) -> np.ndarray:  # (levels of the second, levels of the first) %, sums to 100
+    "Share of tokens at each pair of levels."
+    codes = np.asarray(codes)
+    first, second = (np.abs(codes[:, c, None] - np.asarray(grid[c])).argmin(1) for c in pair)
+    share = np.zeros((len(grid[pair[1]]), len(grid[pair[0]])))
+    np.add.at(share, (second, first), 100/len(codes))
+    return share
+
+# %% ../../nbs/62_paper.plots.ipynb #f6c0a35b
 def plot_occupancy(
     codes,  # (N, d) grid points that a corpus visits
     grid: list,  # d arrays of allowed values
     pairs=((0, 1), (2, 3), (4, 5)),  # channels of each slice
-):
-    "Share of tokens at each pair of levels, one slice a pair of channels; the same colour scale in all."
-    codes, pairs = np.asarray(codes), [p for p in pairs if max(p) < len(grid)]
-    tables = []
-    for a, b in pairs:
-        i, j = (np.abs(codes[:, c, None] - np.asarray(grid[c])).argmin(1) for c in (a, b))
-        share = np.zeros((len(grid[b]), len(grid[a])))
-        np.add.at(share, (j, i), 1/len(codes))
-        tables.append(share*100)
+) -> plt.Figure:
+    "One slice a pair of channels; the same colour scale in all."
+    shares = {pair: occupancy(codes, grid, pair) for pair in pairs if max(pair) < len(grid)}
+    names = lambda c: [f"{v:.2g}" for v in grid[c]]
+    look = dict(vmin=0, vmax=max(s.max() for s in shares.values()), cmap="viridis", square=True, cbar_kws={"label": "tokens, %"})
     with house_style():
-        fig, axes = plt.subplots(1, len(pairs), figsize=(2.6*len(pairs), 2.4), squeeze=False)
-        for ax, (a, b), share in zip(axes[0], pairs, tables):
-            last = sns.heatmap(share, ax=ax, vmin=0, vmax=max(t.max() for t in tables), cmap="viridis", square=True, cbar=ax is axes[0, -1],
-                               cbar_kws={"label": "tokens, %"}, xticklabels=[f"{v:.2g}" for v in grid[a]], yticklabels=[f"{v:.2g}" for v in grid[b]])
-            last.invert_yaxis()
+        fig, axes = plt.subplots(1, len(shares), figsize=(2.6*len(shares), 2.4), squeeze=False)
+        for ax, ((a, b), share) in zip(axes[0], shares.items()):
+            sns.heatmap(share, ax=ax, cbar=ax is axes[0, -1], xticklabels=names(a), yticklabels=names(b), **look)
+            ax.invert_yaxis()
             ax.set(xlabel=f"channel {a}", ylabel=f"channel {b}")
             ax.tick_params(labelsize=6, rotation=0)
     return fig
 
 # %% ../../nbs/62_paper.plots.ipynb #b349d0a9
+def _swap_panel(ax, method: str, curve: dict):
+    "Points and binned quartiles of displacement over distance."
+    x, y = np.asarray(curve["points"]).T
+    ax.scatter(x, y, s=4, color=method_colour(method), alpha=.35, lw=0)
+    x, low, middle, high = np.array([[b[k] for k in ("distance", "q25", "q50", "q75")] for b in curve["bins"]]).T
+    ax.fill_between(x, low, high, color=method_colour(method), alpha=.2, lw=0)
+    ax.plot(x, middle, color=method_colour(method), lw=1.4)
+    ax.set_title(method, fontsize=8)
+    box = {"color": "white", "alpha": .8, "pad": 1, "lw": 0}
+    ax.text(.04, .97, curve["label"], transform=ax.transAxes, va="top", fontsize=7, bbox=box)
+
 def _swap_panels(axes, curves: dict):
-    "Points and binned quartiles of displacement over distance, one panel a method on the same axes."
+    "One panel a method on the same axes; logarithmic: a torn space moves motion ten times as far."
     every = np.concatenate([np.asarray(c["points"])[:, 1] for c in curves.values()])
-    bottom, top = max(np.quantile(every, .02), 1e-3), every.max()*4   # logarithmic: a torn space moves motion ten times as far
-    for ax, (method, c) in zip(axes, curves.items()):
-        x, y = np.asarray(c["points"]).T
-        ax.scatter(x, y, s=4, color=method_colour(method), alpha=.35, lw=0)
-        x, low, middle, high = np.array([[b[k] for k in ("distance", "q25", "q50", "q75")] for b in c["bins"]]).T
-        ax.fill_between(x, low, high, color=method_colour(method), alpha=.2, lw=0)
-        ax.plot(x, middle, color=method_colour(method), lw=1.4)
-        ax.set_title(method, fontsize=8)
-        ax.set(yscale="log", ylim=(bottom, top), xlim=(0, None))
+    for ax, (method, curve) in zip(axes, curves.items()):
+        _swap_panel(ax, method, curve)
+        ax.set(yscale="log", ylim=(max(np.quantile(every, .02), 1e-3), every.max()*4), xlim=(0, None))
         ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-        ax.text(.04, .97, c["label"], transform=ax.transAxes, va="top", fontsize=7, bbox={"color": "white", "alpha": .8, "pad": 1, "lw": 0})
     axes[0].set_ylabel("displacement, mm")
 
-MOVES = {"one_level": ("o", "one level"), "nearest_code": ("D", "nearest code"), "nearest_token": ("^", "nearest token"), "random": ("x", "random code")}
+# %% ../../nbs/62_paper.plots.ipynb #3ac4e8f1
+MOVES = {"one_level": ("o", "one level"), "nearest_code": ("D", "nearest code"), "nearest_token": ("^", "nearest token"),
+         "random": ("x", "random code")}  # kind of move -> marker, label
 
 def _move_panel(ax, moves: dict):
     "Mean displacement of each kind of move, with its interval, one row a method; logarithmic."
+    hollow = lambda kind: "white" if kind == "nearest_token" else None
     for i, (method, kinds) in enumerate(moves.items()):
-        for k, (value, low, high) in kinds.items():
+        for kind, (value, low, high) in kinds.items():
             ax.plot([low, high], [i, i], color=method_colour(method), lw=1.2)
-            ax.plot(value, i, MOVES[k][0], color=method_colour(method), ms=5, mfc="white" if k == "nearest_token" else None)
+            ax.plot(value, i, MOVES[kind][0], color=method_colour(method), ms=5, mfc=hollow(kind))
     shown = [k for k in MOVES if any(k in kinds for kinds in moves.values())]
-    for k in shown: ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc="white" if k == "nearest_token" else None, label=MOVES[k][1])
+    for k in shown: ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
     ax.set(xscale="log", xlabel="displacement, mm", yticks=range(len(moves)), yticklabels=list(moves), ylim=(len(moves) - .4, -.6))
-    ax.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g")); ax.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    ax.legend(fontsize=6, ncol=len(shown), loc="lower center", bbox_to_anchor=(.5, 1), handletextpad=.2, columnspacing=.8)
+    plain_log(ax.xaxis)
+    columns = min(2, len(shown))
+    ax.legend(fontsize=6, ncol=columns, loc="lower center", bbox_to_anchor=(.5, 1), handletextpad=.2, columnspacing=.8)
 
+# %% ../../nbs/62_paper.plots.ipynb #b85f1c03
 def _noise_panel(ax, noise: dict):
-    "Displacement of whole windows over noise on the codes: solid as decoded, dashed after snapping; band: span of the seeds."
+    "Displacement of whole windows over noise on the codes: solid as decoded, dotted after snapping; band: span of the seeds."
     for method, n in noise.items():
-        for key, dash in (("plain", "-"), ("snapped", "--")):
-            values = np.asarray(n[key], dtype=float)
-            if key == "snapped" and np.allclose(values, n["plain"]): continue
-            ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=1.2, label=method if key == "plain" else None)
+        plain, snapped = np.asarray(n["plain"], float), np.asarray(n["snapped"], float)
+        drawn = [(plain, "-", method)] + ([] if np.allclose(plain, snapped) else [(snapped, ":", None)])
+        for values, dash, label in drawn:
+            ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=1.2, label=label)
             if len(values) > 1: ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
-    ax.plot([], [], "--", color="0.35", lw=1.2, label="after snapping")
-    ax.set(xlabel="noise on the codes, share of their spread", ylabel="displacement, mm", ylim=(0, None))
-    ax.set_xscale("log"); ax.set_yscale("symlog", linthresh=1)   # linear below 1 mm, so that nothing moved can be drawn
-    ax.set_xticks(levels := next(iter(noise.values()))["levels"], [f"{v:g}" for v in levels]); ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    ax.plot([], [], ":", color="0.35", lw=1.2, label="after snapping")
+    levels = next(iter(noise.values()))["levels"]
+    ax.set(xlabel="noise on the codes, share of their spread", ylabel="displacement, mm", ylim=(0, None), xscale="log")
+    ax.set_yscale("symlog", linthresh=1)   # linear below 1 mm, so that nothing moved can be drawn
+    ax.set_xticks(levels, [f"{v:g}" for v in levels])
+    ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
     ax.legend(fontsize=6)
 
+# %% ../../nbs/62_paper.plots.ipynb #47d19ae5
 def plot_topology(
     curves: dict,  # method -> bins, points (distance in spreads, mm) and label
     moves: dict,  # method -> kind of move -> (mm, low, high)
     noise: dict,  # method -> levels (k,), plain and snapped (seeds, k) mm
-):
+) -> plt.Figure:
     "Code distance against displacement for each method; smallest moves; noise."
     n = len(curves)
     with house_style():
@@ -256,21 +278,27 @@ def plot_topology(
     return fig
 
 # %% ../../nbs/62_paper.plots.ipynb #0624ab17
+def _with_chance(value: float, chance: float | None) -> str:
+    "A number with what chance gives in brackets below; nothing where there is none."
+    if not np.isfinite(value): return ""
+    return f"{value:.2f}" if chance is None else f"{value:.2f}\n({chance:.2f})"
+
 def plot_factors(
-    values: np.ndarray,  # (methods, factors) absolute rank correlation, NaN where there is none
+    values,  # (panels, methods, factors), or without panels: absolute rank correlation, NaN where there is none
     methods: list, factors: list, titles=("best single coordinate",),
-    chance: np.ndarray | None = None,  # (methods, factors): what shuffled factors give
-):
+    chance=None,  # of the shape of `values`: what shuffled factors give
+) -> plt.Figure:
     "Heat map of how monotonically each factor varies along the codes; small print: chance."
-    values = np.asarray(values, dtype=float)
-    panels = values if values.ndim == 3 else values[None]
-    chance = None if chance is None else np.asarray(chance, dtype=float).reshape(panels.shape)
+    shape = (-1, len(methods), len(factors))
+    values = np.asarray(values, float).reshape(shape)
+    beside = np.full(values.shape, None) if chance is None else np.asarray(chance, float).reshape(shape)
+    size = 1.6 + len(values)*max(1.6, .55*len(factors) + .4), .34*len(methods) + 1.3
+    look = dict(fmt="", annot_kws={"size": 5}, vmin=0, vmax=1, cmap="viridis", cbar_kws={"label": "rank correlation"})
     with house_style():
-        fig, axes = plt.subplots(1, len(panels), figsize=(1.6 + len(panels)*max(1.6, .55*len(factors) + .4), .34*len(methods) + 1.3), sharey=True, squeeze=False)
-        for k, (ax, title) in enumerate(zip(axes[0], titles)):
-            text = np.array([["" if not np.isfinite(v) else f"{v:.2f}" + ("" if chance is None else f"\n({chance[k, i, j]:.2f})") for j, v in enumerate(row)] for i, row in enumerate(panels[k])])
-            sns.heatmap(panels[k], ax=ax, annot=text, fmt="", annot_kws={"size": 5}, vmin=0, vmax=1, cmap="viridis", cbar=k == len(panels) - 1,
-                        cbar_kws={"label": "rank correlation"}, xticklabels=factors, yticklabels=methods)
+        fig, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False)
+        for ax, panel, by, title in zip(axes[0], values, beside, titles):
+            text = np.array([[_with_chance(v, c) for v, c in zip(row, other)] for row, other in zip(panel, by)])
+            sns.heatmap(panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look)
             ax.set_title(title, fontsize=7)
             ax.tick_params(axis="x", rotation=40); ax.tick_params(axis="y", rotation=0, length=0)
             plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
@@ -283,6 +311,10 @@ def limb_colours(parents, joint_names) -> list:
     "Colour of the bone that ends in each joint: left, right or trunk, by the joint's name."
     return [LEFT if "left" in n.lower() else RIGHT if "right" in n.lower() else TRUNK for n in joint_names]
 
+def head_joint(joint_names) -> int | None:
+    "The joint that is named as the head."
+    return next((i for i, n in enumerate(joint_names) if "head" in n.lower()), None)
+
 def project(
     joints,  # (..., 3) metres, Y up, facing +Z
     azimuth: float = -35.,  # degrees that the camera stands to the figure's left of its front; negative: to its right
@@ -292,39 +324,43 @@ def project(
     joints = np.asarray(joints)
     return np.stack([joints[..., 0]*np.cos(a) - joints[..., 2]*np.sin(a), joints[..., 1]], -1)
 
-def head_joint(joint_names) -> int | None:
-    "The joint that is named as the head."
-    return next((i for i, n in enumerate(joint_names) if "head" in n.lower()), None)
-
+# %% ../../nbs/62_paper.plots.ipynb #0fb24c96
 def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., width: float = 1.6, head: int | None = None):
     "Draw one pose (J, 3) around its pelvis at page position `at`, a disc around the joint `head`."
-    points = project(joints - np.asarray(joints)[:1]*np.array([1, 0, 1]))
-    lines = [(points[j] + (at, 0), points[p] + (at, 0)) for j, p in enumerate(parents) if p >= 0]
-    ax.add_collection(LineCollection(lines, colors=[colours[j] for j, p in enumerate(parents) if p >= 0], linewidths=width, alpha=alpha, capstyle="round"))
-    if head is not None: ax.add_patch(Circle(points[head] + (at, .03), .09, color=TRUNK, alpha=alpha, lw=0))
+    points = project(joints - np.asarray(joints)[:1]*np.array([1, 0, 1])) + (at, 0)
+    bones = [(j, p) for j, p in enumerate(parents) if p >= 0]
+    look = dict(colors=[colours[j] for j, _ in bones], linewidths=width, alpha=alpha, capstyle="round")
+    ax.add_collection(LineCollection([(points[j], points[p]) for j, p in bones], **look))
+    if head is not None: ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
 
+def _strip(ax, joints, parents, colours, head, fps: float, poses: int, spacing: float, top: float):
+    "One row of a strip: poses over the ground, ticks in seconds."
+    frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
+    for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
+    ax.axhline(0, color="0.7", lw=.8, zorder=0)
+    ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
+    ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
+    ax.tick_params(length=0, pad=1)
+    ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
+
+# %% ../../nbs/62_paper.plots.ipynb #91b8c6ad
 def plot_strips(
     rows: list,  # (label, joints (T, J, 3) metres)
     parents, joint_names, fps: float,
     title: str = "",  # over all rows
     poses: int = 9,  # poses a row
     spacing: float = 0.8,  # metres on the page between poses
-):
+) -> plt.Figure:
     "One row a motion, poses evenly spaced in time, ticks in seconds."
     colours, head, wide = limb_colours(parents, joint_names), head_joint(joint_names), (poses - 1)*spacing + 1.2
     top = max(1.75, *(np.max(joints[..., 1]) + .15 for _, joints in rows))
+    height = (top + .1)*(.62*poses + .3)/wide + .42
     with house_style():
-        fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, ((top + .1)*(.62*poses + .3)/wide + .42)*len(rows)), squeeze=False)
+        fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, height*len(rows)), squeeze=False)
         if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8)
         for ax, (label, joints) in zip(axes[:, 0], rows):
-            frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
-            for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
-            ax.axhline(0, color="0.7", lw=.8, zorder=0)
-            ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
-            ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
-            ax.tick_params(length=0, pad=1)
+            _strip(ax, joints, parents, colours, head, fps, poses, spacing, top)
             ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3)
-            ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
         axes[-1, 0].set_xlabel("seconds", fontsize=7)
     return fig
 
@@ -332,7 +368,7 @@ def plot_strips(
 def plot_level_sweep(
     rows: list,  # (channel label, joints (levels, J, 3): the decoded pose at each level)
     parents, joint_names, grid: list,  # values of the levels of each row
-):
+) -> plt.Figure:
     "Decoded poses while one coordinate of one token walks its levels and the others stay."
     colours, head, widest = limb_colours(parents, joint_names), head_joint(joint_names), max(len(j) for _, j in rows)
     with house_style():
