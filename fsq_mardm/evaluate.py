@@ -24,7 +24,7 @@ from .config import CheckpointError, ConfigError, DataError, atomic_file, derive
 from .features import features_to_joints, full_from_essential
 from .metrics import (clip_score, distinct_pools, diversity, duplicate_ceiling, frechet_distance, frechet_statistics, gallery_retrieval,
                                matching_score, mean_interval, mpjpe, multimodality, own_ranks, paired_frechet, paired_test, pools_in_order, r_precision)
-from .physics import jerk_distance, physics_metrics
+from .physics import jerk_distance, over_clips, physics_metrics
 
 # %% ../nbs/55_evaluate.ipynb #c20bee12
 MAX_FRAMES = 196  # longest motion of the protocol
@@ -79,7 +79,7 @@ def measure_physics(motions: list, split) -> dict:  # name -> (N,)
     "Physical measures of raw essential motions, on the joints they recover to, in metres."
     s = split.skeleton
     joints = [features_to_joints(np.asarray(m, np.float64), s.n_joints) for m in motions]
-    return physics_metrics(joints, split.fps, feet=(s.left_feet[1], s.right_feet[1]), scale=s.to_metres)
+    return physics_metrics(joints, split.fps, feet=(s.left_feet[1], s.right_feet[1]), scale=s.to_metres, parents=s.parents)
 
 def check_motions(
     motions,  # what a model made: raw essential motions
@@ -125,8 +125,8 @@ def score(
     return {**out, **{k: float(v) for k, v in gallery.items() if k != "gallery"}}
 
 def physics_scores(reference: Reference, physics: dict) -> dict:
-    "Means over motions, and the distance of their jerk to that of real motion."
-    return {**{k: float(np.mean(v)) for k, v in physics.items()}, "jerk_distance": jerk_distance(reference.physics["jerk"], physics["jerk"])}
+    "Each measure over motions, and the distance of their jerk to that of real motion."
+    return {**over_clips(physics), "jerk_distance": jerk_distance(reference.physics["jerk"], physics["jerk"])}
 
 def summary(
     reference: Reference,  # the real side
@@ -447,6 +447,7 @@ EXPECTED = {  # (degradation, metric) -> direction the metric should take; what 
     **{(d, m): s for d in ("noise", "wrong caption", "one clip") for m, s in (("top3", -1), ("matching", +1))},
     ("one clip", "diversity"): -1, ("smoothing", "jerk"): -1, ("noise", "jerk"): +1,
     **{(d, "jerk_distance"): +1 for d in ("noise", "frame drop", "smoothing", "one clip")}, ("noise", "skating"): +1,
+    ("noise", "bone_variation"): +1,
 }
 
 # %% ../nbs/55_evaluate.ipynb #d8b3f5cd

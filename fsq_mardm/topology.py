@@ -229,7 +229,7 @@ def smallest_moves(probe: Probe, rng, repeats: int = 200) -> dict:
     interval = partial(with_interval, rng=rng, shuffle=False, repeats=repeats)
     moves = {"nearest_token": probe.moved(nearest_other(probe.codes, probe.pool))}
     if probe.ae.kind == "VQ": moves["nearest_code"] = probe.moved(nearest_other(probe.codes, probe.ae.bottleneck.quantizer.codebook))
-    if "FSQ" in probe.ae.kind:
+    if probe.ae.grid is not None:
         every = one_level_moves(probe, rng)
         moves["one_level"] = every.mean(1)
         out["one_level_by_channel"] = every.mean(0).tolist()
@@ -323,7 +323,7 @@ def topology_report(
     probe = make_probe(ae, motions, lengths, rng, samples, space)
     draws = dict(zip(("swap", "near", "pairs", "moves", "lipschitz", "lines", "noise", "factors", "forms"), rng.spawn(9)))  # a measure each: the same draws for every autoencoder
     wide, near, size = swaps(probe, draws["swap"]), swaps(probe, draws["near"], near=True), spread(probe)
-    grid = dict(fsq=ae.bottleneck.quantizer, scale=getattr(ae.bottleneck, "scale", torch.ones(())).cpu()) if "FSQ" in ae.kind else {}
+    grid = dict(fsq=ae.bottleneck.quantizer, scale=getattr(ae.bottleneck, "scale", torch.ones(())).cpu()) if ae.grid is not None else {}
     report = dict(
         kind=ae.kind, target_dim=ae.target_dim, samples=samples, unit="mm" if space else "normalised features", target_spread=size, occupied_axes=occupied_axes(probe),
         swap=swap_correlation(wide, draws["swap"], repeats), swap_near=swap_correlation(near, draws["near"], repeats), swap_curve=swap_curve(wide, size),

@@ -76,7 +76,7 @@ def code_distance(
     x: Tensor,  # (..., d) targets, not snapped
 ) -> tuple[Tensor, Tensor]:  # nearest codes (..., d); distances, (..., d) on a grid and (..., 1) in a codebook
     "The nearest code and how far it is, in the unit described above. `ConfigError` for a continuous autoencoder and for RVQ."
-    if ae.kind in ("AE", "RVQ"): raise ConfigError(f"denoising: found a bottleneck of kind {ae.kind}, expected a grid or one codebook")
+    if ae.grid is None and ae.kind != "VQ": raise ConfigError(f"denoising: found a bottleneck of kind {ae.kind}, expected a grid or one codebook")
     code, half = ae.snap(x), half_steps(ae)
     if half is not None: return code, (x - code).abs()/half
     book = ae.bottleneck.quantizer.indices_to_codes(torch.arange(ae.cfg.codes))
