@@ -6,7 +6,8 @@
 __all__ = ['MAX_LENGTH', 'PUBLISHED', 'Caption', 'format_caption', 'parse_caption', 'read_lines', 'read_captions', 'read_array',
            'Clip', 'check_id', 'twin_base', 'split_ids', 'average_groups', 'write_corpus', 'toy_features', 'read_split',
            'load_corpus', 'Corpus', 'Split', 'bone_lengths', 'Account', 'account', 'PackedSplit', 'MotionBatch',
-           'windows', 'gather', 'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report', 'check_corpus']
+           'windows', 'gather', 'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report', 'count_entries',
+           'check_corpus']
 
 # %% ../nbs/20_corpus.ipynb #810e9e8b
 import ast, hashlib, json, math, os, re, shutil
@@ -89,15 +90,17 @@ def read_captions(path) -> list[Caption]:
 # %% ../nbs/20_corpus.ipynb #6611a840
 def read_array(
     path,  # a .npy file
-    shape: tuple = (None,),  # expected shape; None matches any length
+    shape: tuple | list = (None,),  # expected shape, None matches any length; or a list of them
 ) -> np.ndarray:  # float32
     "A `.npy` file of real numbers as float32; `DataError` names the file when it is missing, damaged, or of another shape."
+    shapes = shape if isinstance(shape, list) else [shape]
+    expected = " or ".join(map(_shape, shapes))
     try: data = Path(path).read_bytes()
-    except FileNotFoundError: raise DataError(f"{path}: missing; expected an array of shape {_shape(shape)}") from None
+    except FileNotFoundError: raise DataError(f"{path}: missing; expected an array of shape {expected}") from None
     except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror}); expected a .npy file") from None
     dtype, found, order, start = _npy_header(data, path)
-    if len(found) != len(shape) or any(w is not None and f != w for f, w in zip(found, shape)):
-        raise DataError(f"{path}: shape {_shape(found)}, expected {_shape(shape)}")
+    fits = lambda wanted: len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted))
+    if not any(map(fits, shapes)): raise DataError(f"{path}: shape {_shape(found)}, expected {expected}")
     size = dtype.itemsize * math.prod(found)
     if len(data) - start != size:
         raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
@@ -826,7 +829,7 @@ def _check_clip(report: Report, root: Path, i: str, skeleton, info: dict, tolera
     if (root/"new_joints").is_dir(): _check_joints(report, root, i, skeleton, features, tolerance)
     return features, _check_captions(report, root, i, None if features is None else len(features), float(info.get("tag_fps", info["fps"])))
 
-def _count_entries(frames: int, captions: list[Caption], info: dict) -> int:
+def count_entries(frames: int, captions: list[Caption], info: dict) -> int:
     "How many entries the rules make of a clip."
     plain = [[c.text, "", c.start, c.end] for c in captions]
     limits, fps = (info["min_frames"], MAX_LENGTH), float(info.get("tag_fps", info["fps"]))
@@ -853,7 +856,7 @@ def check_corpus(
         if features is None: continue
         report.counts["frames"] += len(features)
         if info.get("statistics") != "train" or split == "train": moments.add(features)
-        entries[split] += _count_entries(len(features), captions, info)
+        entries[split] += count_entries(len(features), captions, info)
     _check_entries(report, entries)
     _check_statistics(report, root, skeleton, moments)
     _note_extras(report, root, where)
