@@ -61,13 +61,12 @@ def data_synthesize(a):
     _made(a, make_synthetic(a.out, n_clips=a.n_clips, seed=a.seed))
 
 def _made(a, root):
-    from fsq_mardm.corpus import load_corpus
+    from fsq_mardm.corpus import account, load_corpus
     corpus = load_corpus(root)
-    splits = {s: corpus.split(s) for s in ("train", "val", "test")}
-    out = sum(len(s.dropped) for s in splits.values())
-    if out: note(f"{out} clips or parts are not of {corpus.min_frames} to 199 frames: autoencoders train on them, generators do not")
-    counts = dict(clips=len(corpus), left_out=out, **{k: len(s) for k, s in splits.items()})
-    say(a, dict(folder=str(root), name=corpus.name, fingerprint=corpus.fingerprint, **counts), corpus, root)
+    found = account({s: corpus.split(s) for s in ("train", "val", "test")})
+    for warning in found.warnings: note(f"warning: {warning}")
+    counts = dict(clips=len(corpus), left_out=sum(found.left_out.values()), **found.entries)
+    say(a, dict(folder=str(root), name=corpus.name, fingerprint=corpus.fingerprint, reasons=found.left_out, **counts), corpus, found, root)
 
 @command("data check", opt("folder", help="folder of a corpus"), JSON)
 def data_check(a):

@@ -124,7 +124,7 @@ def _npy_header(data: bytes, path) -> tuple:
     descr, shape = header["descr"], header["shape"]
     if not isinstance(descr, str) or not re.fullmatch(r"[<>=|]?(f[248]|[iu][1248])", descr):
         raise DataError(f"{path}: holds {str(descr)[:40]!r}, expected plain numbers such as '<f4'")
-    if not isinstance(shape, tuple) or not all(type(s) is int and s >= 0 for s in shape):
+    if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(s) is int and 0 <= s < 10**12 for s in shape):
         raise DataError(f"{path}: damaged .npy header; shape {str(shape)[:40]}")
     return np.dtype(descr), shape, "F" if header["fortran_order"] else "C", start
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from .bvh_import import read_motion
 from .checkpoints import load_checkpoint, load_into
 from .config import (CheckpointError, ConfigError, DataError, check_name, derive_seed, fingerprint, read_json, shown, to_plain,
                               torch_rng, write_json)
@@ -289,24 +290,12 @@ def motion_features(
     continuous: bool = True,  # heading as the corpora made here have it; False: with the published jumps
 ) -> np.ndarray:  # (T', D) raw essential features, T' a multiple of 4 from 8 to 196
     "A motion to edit; `DataError` when it is another thing."
-    x = _read_array(path, skeleton)
+    x = read_motion(path, skeleton)
     frames = parse_length(len(x), str(path))
     x = x[:frames + 1].astype(np.float32)
     if x.ndim == 2: return np.asarray(essential(x))[:frames]
     if len(x) == frames: x = np.concatenate([x, 2*x[-1:] - x[-2:-1]])   # features of a frame ask for the next
     return np.asarray(essential(joints_to_features(x/skeleton.to_metres, skeleton, continuous_heading=continuous)))
-
-def _read_array(path: str | Path, skeleton) -> np.ndarray:
-    "Joints or features of a file."
-    try: x = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as e:
-        raise DataError(f"{path}: not a .npy file of numbers ({getattr(e, 'strerror', None) or 'another kind of file'}); expected joints or features") from None
-    shapes = f"joints (frames, {skeleton.n_joints}, 3) or features (frames, {skeleton.essential_dim} or {skeleton.full_dim})"
-    known = {(skeleton.n_joints, 3), (skeleton.essential_dim,), (skeleton.full_dim,)}
-    if not isinstance(x, np.ndarray) or x.shape[1:] not in known or x.dtype.kind not in "fiu":
-        raise DataError(f"{path}: holds {getattr(x, 'shape', 'several arrays')}, expected {shapes}")
-    if not np.isfinite(x).all(): raise DataError(f"{path}: holds NaN or infinity, expected finite numbers")
-    return x
 
 # %% ../nbs/59_pipeline.ipynb #59a10069
 def join(
