@@ -6,10 +6,11 @@
 __all__ = ['COMMANDS', 'JSON', 'MODEL', 'SAMPLING', 'DEMO', 'DEMO_MODELS', 'DEMO_FOLDER', 'FORMATS', 'OUTPUT', 'TASKS', 'opt',
            'command', 'say', 'note', 'at_least', 'data_synthesize', 'data_check', 'must_be_free', 'must_be_writable',
            'data_import', 'paper_notebook', 'notebook_options', 'run_stage', 'paper', 'notebook', 'readme', 'promote',
-           'trace', 'parse_length', 'read_prompts', 'slug', 'Sample', 'plan_samples', 'usable_device', 'load_model',
-           'sampling_options', 'train_length', 'fit_length', 'estimate_lengths', 'make_demo', 'demo', 'or_demo',
-           'staged', 'parse_formats', 'save_motions', 'report_motions', 'make_motions', 'sample', 'parse_section',
-           'read_motion', 'edit_mask', 'edit_motion', 'join', 'edit', 'build_parser', 'main', 'console']
+           'tables', 'trace', 'parse_length', 'read_prompts', 'slug', 'Sample', 'plan_samples', 'usable_device',
+           'load_model', 'sampling_options', 'train_length', 'fit_length', 'estimate_lengths', 'make_demo', 'demo',
+           'or_demo', 'staged', 'parse_formats', 'save_motions', 'report_motions', 'make_motions', 'sample',
+           'parse_section', 'read_motion', 'edit_mask', 'edit_motion', 'join', 'edit', 'build_parser', 'main',
+           'console']
 
 # %% ../nbs/72_cli.ipynb #5c13d98e
 import argparse, ast, json, math, os, re, shutil, subprocess, sys, tempfile
@@ -188,10 +189,21 @@ def readme(a):
 
 @command("promote", opt("run", help="folder of a finished run, e.g. runs/cpu-bandai"))
 def promote(a):
-    "copy the finished tables and figures of a run into tables/ and figures/"
-    from fsq_mardm.paper.records import promote
-    for kind in ("tables", "figures"):
-        for path in promote(Path(a.run)/kind, kind): print(path)
+    "put the finished tables and figures of a run, and the records behind them, into tables/ and figures/"
+    from fsq_mardm.paper.artefacts import promote
+    for path in promote(a.run): print(path)
+
+@command("tables", opt("--out", default="", help="folder for tables and figures; empty: where they belong"),
+         opt("--records", default="tables/records", help="folder of records; another than the committed one asks for --out"))
+def tables(a):
+    "make every table and figure that needs records only again"
+    from fsq_mardm.paper.artefacts import remake, remake_in_place
+    if not a.out and a.records != "tables/records": raise ConfigError("--records: other than tables/records; expected --out beside it")
+    if a.out: made, left = remake(a.out, records=a.records)
+    else:
+        changed, left = remake_in_place()
+        print(f"{len(changed)} files changed", *changed, sep="\n  ")
+    for notebook, why in left.items(): print(f"left as it was: {notebook}: {why}")
 
 # %% ../nbs/72_cli.ipynb #0ae835d9
 @command("trace", opt("table", help="CSV of a table, e.g. tables/table_2.csv"), opt("--row", required=True, help="text in a cell of the row; several joined by a slash"),

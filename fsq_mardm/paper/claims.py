@@ -299,7 +299,7 @@ def estimates(
             values = group[m].dropna() if m in group else []
             row[m] = row[f"{m}_low"] = row[f"{m}_high"] = math.nan
             if not len(values): continue
-            row[m], half = interval95(values)
+            row[m], half = (mean_over_seeds(values).value, mean_over_seeds(values).half)
             own = [float(group[f"{m}_{end}"].iloc[0]) if len(values) == 1 and f"{m}_{end}" in group else math.nan for end in ("low", "high")]
             row[f"{m}_low"], row[f"{m}_high"] = own if len(values) == 1 else (row[m] - half, row[m] + half)
         rows.append(row)

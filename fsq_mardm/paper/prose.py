@@ -14,7 +14,7 @@ import pandas as pd
 
 from .claims import NOT_MEASURED, measured
 from ..config import ConfigError, DataError, read_json
-from .records import with_interval
+from ..stats import with_interval
 from .records import find_row
 
 # %% ../../nbs/64_paper.prose.ipynb #7ad48af3
