@@ -197,6 +197,7 @@ def promote(a):
          opt("--records", default="tables/records", help="folder of records; another than the committed one asks for --out"))
 def tables(a):
     "make every table and figure that needs records only again"
+    from fsq_mardm.config import ConfigError
     from fsq_mardm.paper.artefacts import remake, remake_in_place
     if not a.out and a.records != "tables/records": raise ConfigError("--records: other than tables/records; expected --out beside it")
     if a.out: made, left = remake(a.out, records=a.records)

@@ -282,7 +282,7 @@ def headline(rows: pd.DataFrame, settings: dict) -> str:
             f"{count[UNDECIDED]} undecided, {count[NOT_MEASURED]} not measured. **Supported**: {names(SUPPORTED)}. **Contradicted**: {names(CONTRADICTED)}. **Undecided**: {names(UNDECIDED)}.")
 
 # %% ../../nbs/63_paper.claims.ipynb #ee02ccaf
-from .records import interval95
+from ..stats import student as mean_over_seeds
 
 # %% ../../nbs/63_paper.claims.ipynb #463531f1
 def estimates(
