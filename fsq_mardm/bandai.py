@@ -10,7 +10,7 @@ __all__ = ['FPS', 'JOINTS', 'LEVELS', 'PHRASES', 'NUMBERS', 'TENS', 'STYLES', 'C
            'check_caption', 'check_captions']
 
 # %% ../nbs/23_bandai.ipynb #3e2ac0fd
-import lzma, math, multiprocessing, re, tarfile
+import lzma, math, multiprocessing, re, tarfile, zlib
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -59,26 +59,39 @@ def bandai_files(
     source, found, position = Path(source), 0, 0
     if not source.exists(): raise DataError(f"{source}: missing; expected the Bandai-Namco repository or a tar archive of it")
     for path, content, position in (_folder_files(source) if source.is_dir() else _archive_files(source)):
-        if not _NAME.fullmatch(path.name): raise DataError(f"{path}: expected a name like dataset-2_walk_normal_001.bvh")
+        if not _NAME.fullmatch(path.name): raise DataError(f"{str(path)[:200]}: expected a name like dataset-2_walk_normal_001.bvh")
         found += 1
         yield path.stem, content, position
     if not found: raise DataError(f"{source}: no file dataset-*.bvh; expected Bandai-Namco-Research-Motiondataset-1/data/*.bvh within")
 
-def _folder_files(root):
+def _is_bvh(name: str) -> bool:
+    "Whether a file is motion capture; `._x.bvh` is what a Mac leaves beside `x.bvh` on other file systems."
+    return name.endswith(".bvh") and not Path(name).name.startswith("._")
+
+def _folder_files(root: Path):
+    "Files of a folder, by name."
     position = 0
-    for path in sorted(root.rglob("*.bvh"), key=lambda p: p.name):
+    for path in sorted((p for p in root.rglob("*.bvh") if _is_bvh(p.name)), key=lambda p: p.name):
         position += path.stat().st_size
         yield path, path, position
 
-def _archive_files(path):
+# %% ../nbs/23_bandai.ipynb #4f30c9b7
+_MOST_BYTES = dict(file=2**26, archive=2**33)  # unpacked; the data set's largest file has 9 MB, all have 2 GB
+
+def _archive_files(path: Path):
+    "Files of a tar archive, in its order; one that unpacks to more than any of this data is refused before it is unpacked."
+    total = 0
     with open(path, "rb") as raw:
         try:
             with tarfile.open(fileobj=raw, mode="r|*") as archive:
                 for member in archive:
-                    if member.isfile() and member.name.endswith(".bvh"):
-                        yield Path(member.name), archive.extractfile(member).read(), raw.tell()
-        except (tarfile.TarError, lzma.LZMAError, EOFError, OSError) as e:
-            raise DataError(f"{path}: damaged archive ({e}); expected a whole tar file") from None
+                    total += member.size
+                    if total > _MOST_BYTES["archive"] or member.size > _MOST_BYTES["file"] and _is_bvh(member.name):
+                        raise DataError(f"{path}: {member.name[:80]!r} brings {total} bytes, expected at most {_MOST_BYTES['file']} a file and "
+                                        f"{_MOST_BYTES['archive']} in all")
+                    if member.isfile() and _is_bvh(member.name): yield Path(member.name), archive.extractfile(member).read(), raw.tell()
+        except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as e:
+            raise DataError(f"{path}: damaged archive ({' '.join(str(e).split())[:80]}); expected a whole tar file") from None
 
 def _source_bytes(source) -> int:
     source = Path(source)
@@ -508,6 +521,7 @@ def compose(
     style: str,  # label, such as 'elderly'
     rng: np.random.Generator,
     most: int = 4,  # captions at most; at least three
+    redraw: bool = True,  # a disputed caption is drawn again; False: kept, to measure how often the writer errs
 ) -> tuple[list[tuple[str, ...]], Measured]:  # three or four different captions as fragments, and what was measured
     "Captions of a clip, from short to detailed; one that the second opinion (below) disputes is drawn again."
     m, words, second = measure(joints), _Words(rng), _Second(joints[:-1])  # the corpus stores one frame less
@@ -518,7 +532,7 @@ def compose(
         n = detail[len(found)] + (i > 20) if i < 40 else 0  # a clip that is hard to describe is told with fewer facts
         fragments = tuple(f for f in write(m, words, content, style, n) if f)
         if fragments in found: continue
-        if i > 60 or all(holds for _, holds in check_caption(sentence(fragments), joints, second)): found.append(fragments)
+        if i > 60 or not redraw or all(holds for _, holds in check_caption(sentence(fragments), joints, second)): found.append(fragments)
         if len(found) == target: break
     return found, m
 
@@ -567,19 +581,26 @@ def _factors(m: Measured) -> dict[str, float]:
 
 def _labels(name): return name.split("_")[1:3]
 
-def _read_part_list(files, seed, mirror) -> list[_Part]:
-    "A batch of files as parts with captions (runs in a worker)."
-    parts = []
-    for name, content in files:
-        kind, style = _labels(name)
-        if kind not in CONTENTS or style not in STYLES: raise DataError(f"{name}.bvh: labels {kind!r} and {style!r}; expected a content and a style of the data set")
-        cut = cut_long(bandai_joints(content, f"{name}.bvh"))
-        for i, joints in enumerate(cut):
-            part = f"{name}_{i + 1}" if len(cut) > 1 else name
-            both = [joints, mirror_joints(joints, HUMANML3D)] if mirror else [joints]
-            said = [compose(j, kind, style, numpy_rng(seed, "caption", part, k)) for k, j in enumerate(both)]
-            parts.append(_Part(part, joints, tuple(captions for captions, _ in said), tuple(_factors(m) for _, m in said)))
+def _read_parts(name: str, content, seed: int, mirror: bool) -> list[_Part]:
+    "One file as parts with captions."
+    kind, style = _labels(name)
+    if kind not in CONTENTS or style not in STYLES:
+        raise DataError(f"{name}.bvh: labels {kind!r} and {style!r}; expected a content and a style of the data set")
+    parts, cut = [], cut_long(bandai_joints(content, f"{name}.bvh"))
+    for i, joints in enumerate(cut):
+        part = f"{name}_{i + 1}" if len(cut) > 1 else name
+        both = [joints, mirror_joints(joints, HUMANML3D)] if mirror else [joints]
+        said = [compose(j, kind, style, numpy_rng(seed, "caption", part, k)) for k, j in enumerate(both)]
+        parts.append(_Part(part, joints, tuple(captions for captions, _ in said), tuple(_factors(m) for _, m in said)))
     return parts
+
+def _read_part_list(files, seed, mirror) -> list:  # of _Part, and of a DataError for each file that cannot be read
+    "A batch of files (runs in a worker)."
+    found = []
+    for name, content in files:
+        try: found += _read_parts(name, content, seed, mirror)
+        except DataError as e: found.append(e)
+    return found
 
 def _feature_list(parts: list[_Part], mirror) -> list[tuple[np.ndarray, np.ndarray]]:
     "Features and joints of a batch of parts, originals first (runs in a worker)."
@@ -641,7 +662,7 @@ def import_bandai(
 # %% ../nbs/23_bandai.ipynb #944c54b2
 def _read_all(source, pool, seed, workers, mirror, progress) -> list[_Part]:
     "Every recording of the source as parts, in the order of their names."
-    parts, read = [], 0
+    parts, bad, read = [], [], 0
     with tqdm(total=_source_bytes(source) if Path(source).exists() else None, desc="reading motion capture", unit="B", unit_scale=True, disable=not progress) as bar:
         def files():
             nonlocal read
@@ -649,7 +670,12 @@ def _read_all(source, pool, seed, workers, mirror, progress) -> list[_Part]:
                 bar.update(position - read)
                 read = position
                 yield name, content
-        for batch in _spread(pool, _read_part_list, ((b, seed, mirror) for b in _batches(files(), 12)), 2*workers + 2): parts += batch
+        for batch in _spread(pool, _read_part_list, ((b, seed, mirror) for b in _batches(files(), 12)), 2*workers + 2):
+            parts += [p for p in batch if isinstance(p, _Part)]
+            bad += [str(e) for e in batch if isinstance(e, DataError)]
+            if len(bad) >= 10: break
+    if len(bad) == 1: raise DataError(bad[0])
+    if bad: raise DataError(f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}")
     parts.sort(key=lambda p: p.name)
     twice = next((a.name for a, b in zip(parts, parts[1:]) if a.name == b.name), None)
     if twice: raise DataError(f"{source}: {twice}.bvh stands in it twice; expected each recording once")
