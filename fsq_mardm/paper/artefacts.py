@@ -42,6 +42,7 @@ METRICS = {
     "matching": Metric("Matching", "↓", 3), "clip_score": Metric("CLIP-score", "↑", 3),
     "diversity": Metric("Diversity", "→", 3), "multimodality": Metric("MultiModality", "→", 3),
     "jerk_distance": Metric("Jerk distance", "↓", 2), "skating": Metric("Foot skating", "", 3),
+    "bone_variation": Metric("Bones vary, %", "↓", 1),
     "code_usage": Metric("Used, % of codes", "", 1), "code_entropy": Metric("Entropy, bits", "", 2),
     "code_perplexity": Metric("Perplexity", "", 0), "code_edge_mass": Metric("Edge mass, %", "", 1), "code_dead_levels": Metric("Dead levels", "", 1),
     "swap": Metric("Swap corr.", "↑", 2), "swap_near": Metric("Local corr.", "↑", 2), "pairs": Metric("Pairs corr.", "↑", 2)}
