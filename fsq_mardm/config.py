@@ -98,8 +98,10 @@ def _full_disk_named(path: Path) -> Iterator[None]:
     "Errors of a full disk, which name no file, become a `DataError` that names the one being written."
     try: yield
     except OSError as e:
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
-        raise DataError(f"{path}: not written ({os.strerror(e.errno)}); expected room for it") from None
+        numpy_stopped = e.errno is None and re.search(r"\d+ requested and \d+ written", str(e))  # it drops the reason
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and not numpy_stopped: raise
+        why = os.strerror(e.errno or errno.ENOSPC)
+        raise DataError(f"{path}: not written ({why}); expected room for it") from None
 
 # %% ../nbs/00_config.ipynb #5be92a10
 @contextmanager

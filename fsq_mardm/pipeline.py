@@ -6,8 +6,8 @@
 __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS', 'TASKS', 'Section', 'DEMO', 'DEMO_MODELS',
            'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt', 'read_prompts', 'slug',
            'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device', 'load_models', 'make_motions',
-           'caption_lengths', 'fit_length', 'load_length_estimator', 'estimate_lengths', 'parse_section', 'edit_mask',
-           'motion_features', 'join', 'edit_motion', 'make_demo']
+           'caption_lengths', 'fit_length', 'load_length_estimator', 'estimate_lengths', 'parse_section',
+           'edit_sections', 'edit_mask', 'motion_features', 'join', 'edit_motion', 'make_demo', 'demo_models']
 
 # %% ../nbs/59_pipeline.ipynb #59a10002
 import re, sys, tempfile, unicodedata
@@ -272,6 +272,16 @@ def parse_section(
     if len(found) == 2 and type(found[0]) is type(found[1]): return found
     raise ConfigError(f"mask_edit_section: found {shown(text)}, expected START,END in frames or as shares such as 0.25,0.75")
 
+# %% ../nbs/59_pipeline.ipynb #59a1006e
+def edit_sections(
+    sections: Sequence[str],  # of `parse_section`
+    task: str = "",  # or a name of `TASKS`
+) -> list[Section]:
+    "What is to be made anew; `ConfigError` unless it is said in exactly one of the two ways."
+    if bool(sections) == bool(task): raise ConfigError(f"--mask_edit_section, --task: found {'both' if task else 'neither'}, expected one of them")
+    if task and task not in TASKS: raise ConfigError(f"--task: found {shown(task)}, expected one of {', '.join(TASKS)}")
+    return TASKS[task] if task else [parse_section(text) for text in sections]
+
 # %% ../nbs/59_pipeline.ipynb #59a10063
 def edit_mask(
     frames: int,  # length of the clip
@@ -382,3 +392,13 @@ def make_demo(
             made = [*made, method]
             write_json(out/"demo.json", dict(settings=mark, methods=made))
     return out/"checkpoints"
+
+# %% ../nbs/59_pipeline.ipynb #59a10075
+def demo_models(
+    out: str | Path = DEMO_FOLDER,  # of `make_demo`
+) -> dict[str, str] | None:  # what `load_models` asks for; None where there is no demo
+    "The demo's models: FSQ's when it was trained, else the first."
+    if not (Path(out)/"demo.json").is_file(): return None
+    made = read_json(Path(out)/"demo.json")["methods"]
+    method = "FSQ" if "FSQ" in made else made[0]
+    return dict(checkpoints_dir=str(Path(out)/"checkpoints"), dataset_name="synthetic", ae_name=f"{method}_AE-seed0", name=f"{method}_MARDM-seed0")

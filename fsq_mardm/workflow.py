@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'CORPORA', 'HELD', 'read_seeds', 'PaperSettings', 'given_settings', 'known_preset', 'check_corpus_setting',
-           'only_run', 'run_graph']
+           'only_run', 'run_graph', 'paper_notebook', 'run_notebook_of']
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e2
 import fcntl, json, os, re, socket, subprocess, sys, time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from .config import ConfigError, check_name, clear_leftovers
+from .config import ConfigError, check_name, clear_leftovers, read_json
+from .paths import record_name, run_folder
 from .warm import warm_process
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e5
@@ -128,3 +130,25 @@ def run_graph(
         return subprocess.run(call, cwd=project, env=environment, pass_fds=(lock,)).returncode
 
 HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
+
+# %% ../nbs/73_workflow.ipynb #7a30c201
+def paper_notebook(stage: str) -> Path:
+    "The notebook of a stage; `ConfigError` when the current folder is not the project's."
+    path = Path("nbs/paper")/f"{stage}.ipynb"
+    if not path.is_file(): raise ConfigError(f"{path}: missing; expected to be run in the project's folder, the one that holds nbs/")
+    return path
+
+def run_notebook_of(
+    stage: str,  # a name of nbs/paper that has a run's parameters
+    given: dict[str, Any],  # a value for each of its parameters; more does not matter
+    progress: bool = False,  # a bar over cells
+) -> tuple[Path, Path, dict[str, float]]:  # the executed copy, the record, its metrics
+    "Execute the notebook of a stage that trains or evaluates one model."
+    from fsq_mardm.notebooks import notebook_parameters, run_notebook
+    source = paper_notebook(stage)
+    values = {name: given[name] for name in notebook_parameters(source)}
+    for field in ("dataset_name", "name"): check_name(values[field], f"--{field}")
+    folder = run_folder(values["checkpoints_dir"], values["dataset_name"], values["name"])
+    done = run_notebook(source, folder/f"{stage}.ipynb", values, progress=progress)
+    record = Path(values["records_dir"])/record_name(stage, values["name"])
+    return done, record, read_json(record)["metrics"]

@@ -1,7 +1,6 @@
 """The command as its users meet it: another process, exit codes, one-line errors, nothing half-written."""
 import json, os, subprocess, sys, tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +8,10 @@ import pytest
 from fsq_mardm import cli
 from fsq_mardm.config import DataError
 from fsq_mardm.notebooks import notebook_parameters
+from fsq_mardm.pipeline import plan_samples
 from fsq_mardm.skeleton import HUMANML3D
 from fsq_mardm.synthetic import make_synthetic
+from fsq_mardm.viewer import save_motions
 
 PROJECT = Path(__file__).resolve().parent.parent
 STAGES = {"train-evaluator": "train_evaluator", "train-ae": "train_ae", "train-mardm": "train_mardm", "evaluate ae": "evaluation_ae", "evaluate mardm": "evaluation_mardm"}
@@ -27,7 +28,7 @@ def test_help_needs_no_heavy_module():
 @pytest.mark.parametrize("words, stage", STAGES.items())
 def test_stage_options_are_the_notebooks_parameters(words, stage, monkeypatch):
     monkeypatch.chdir(PROJECT)
-    parser, known = cli.build_parser(words.split()), notebook_parameters(f"nbs/paper/{stage}.ipynb")
+    parser, known = cli.parser_for(words.split()), notebook_parameters(f"nbs/paper/{stage}.ipynb")
     given = vars(parser.parse_args(words.split()))
     assert set(known) <= set(given)
     assert {k: repr(given[k]) for k in known} == {k: repr(eval(v["default"])) for k, v in known.items()}
@@ -49,7 +50,17 @@ def test_check_finds_what_is_wrong(corpus):
     (["sample", "--text_prompt", "a walk", "--motion_length", "197"], "found '197', expected 8 to 196 frames"),
     (["sample", "--text_prompt", "a walk", "--formats", "gif"], "found 'gif', expected some of npy,mp4,bvh,html"),
     (["edit", "--source_motion", "x.npy", "--text_prompt", "a walk", "--mask_edit_section", "40"], "found '40', expected START,END"),
-    (["demo", "--methods", "FSK"], "invalid choice: 'FSK'"),
+    (["demo", "--methods", "FSK"], "found 'FSK', expected some of AE, VQ, FSQ"),
+    (["sample", "--text_prompt", "a walk", "--seed", "-1"], "expected an integer from 0 to"),
+    (["sample", "--text_prompt", "a walk", "--repeat_times", "0"], "expected an integer of at least 1"),
+    (["sample", "--text_prompt", "a walk", "--temperature", "-0.1"], "expected a number of at least 0"),
+    (["sample", "--text_prompt", "a walk", "--name", "../x"], "--name: found '../x'"),
+    (["sample", "--text_prompt", "word "*1600], "a text of 7999 characters"),
+    (["sample", "--text_path", "a\x1b[31m\nb"], "a\\x1b[31m\\nb: cannot be read"),
+    (["paper", "--seeds", "0 1"], "expected to be run in the project's folder"),
+    (["notebook", "x.ipynb", "y.ipynb", "[1]"], "expected a JSON object"),
+    (["notebook", "x.ipynb", "y.ipynb", "null"], "expected a JSON object"),
+    (["notebook", "x.ipynb", "y.ipynb", "["*100_000], "expected a JSON object"),
     (["sample", "--text_path", "absent.txt"], "absent.txt: cannot be read"),
     (["edit", "--text_prompt", "a walk"], "--source_motion"),
     (["train-ae"], "expected to be run in the project's folder"),
@@ -88,23 +99,29 @@ def test_read_only_folder(capsys):
         assert not os.listdir(folder)
         os.chmod(folder, 0o755)
 
-def job(out): return SimpleNamespace(out=str(out), formats=cli.FORMATS, bvh_scale=1.)
-
 def clip(frames=12):
     golden = np.load(PROJECT/"nbs/golden/representation_procedural_1.npz")
     return next(v for v in golden.values() if v.ndim == 3 and v.shape[1:] == (22, 3))[:frames]
 
-def test_files_appear_together_or_not_at_all(tmp_path, monkeypatch):
+def test_a_motion_that_cannot_be_written_costs_the_others_nothing(tmp_path, monkeypatch):
     def broken(*args, **kwargs): raise DataError("viewer: broken, expected a page")
-    samples = cli.plan_samples([("a: walk/run?", 12)], 2, seed=0)
-    files = cli.save_motions(job(tmp_path/"good"), samples, [clip()]*2, HUMANML3D, 20.)
-    assert sorted({p for f in files for p in f.values()}) == sorted(map(str, (tmp_path/"good").iterdir()))
+    samples = plan_samples([("a: walk/run?", 12)], 2, seed=0)
+    files, failed = save_motions(tmp_path/"good", samples, [clip()]*2, HUMANML3D, 20.)
+    assert not failed and sorted({p for f in files for p in f.values()}) == sorted(map(str, (tmp_path/"good").iterdir()))
     assert all(set(p.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.") for p in (tmp_path/"good").iterdir())
-    monkeypatch.setattr("fsq_mardm.viewer.save_html", broken)
-    with pytest.raises(DataError): cli.save_motions(job(tmp_path/"bad"), samples, [clip()]*2, HUMANML3D, 20.)
-    assert not (tmp_path/"bad").exists()
+    monkeypatch.setattr("fsq_mardm.viewer.save_mp4", broken)
+    files, failed = save_motions(tmp_path/"bad", samples[:1], [clip()], HUMANML3D, 20.)
+    assert len(failed) == 1 and files == [{}] and not list((tmp_path/"bad").glob(".*"))
 
 def test_viewer_page_needs_no_network(tmp_path):
-    files = cli.save_motions(job(tmp_path), cli.plan_samples([("<script>alert(1)</script>", 12)], 1, seed=0), [clip()], HUMANML3D, 20.)
+    files, _ = save_motions(tmp_path, plan_samples([("<script>alert(1)</script>", 12)], 1, seed=0), [clip()], HUMANML3D, 20.)
     page = Path(files[0]["html"]).read_text()
-    assert len(page) < 5e6 and "http" not in page and "<script>alert" not in page
+    assert len(page) < 5e6 and "http:" not in page and "https:" not in page and "<script>alert" not in page and "default-src 'none'" in page
+
+def test_a_full_disk_names_file_and_cause(tmp_path):
+    "A limit on the size of a file stands in for a disk without room."
+    code = ("import resource, sys; from fsq_mardm import cli; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+            f"sys.exit(cli.main(['data', 'synthesize', {str(tmp_path/'made')!r}, '--n-clips', '4']))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(tmp_path/"made") in done.stderr and "No space left on device" in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from fsq_mardm.cli import make_demo
+from fsq_mardm.pipeline import make_demo
 
 PROJECT = Path(__file__).resolve().parent.parent
 BRIEF = dict(steps=1, batch_size=4, warm_up=1)
