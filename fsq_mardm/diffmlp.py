@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .config import ConfigError
-from .diffusion import DDPM, GridPosterior, SiT, draw_categories, draw_normal, padded_levels
+from .diffusion import DDPM, GridPosterior, SiT, draw_categories, draw_normal, draw_uniform, padded_levels
 
 # %% ../nbs/35_diffmlp.ipynb #5b346522
 class TimeEmbedding(nn.Module):
@@ -49,7 +49,7 @@ class AdaLNBlock(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         shift, scale, gate = self.adaLN_modulation(y).chunk(3, -1)
-        return x + gate*self.mlp(self.in_ln(x)*(1+scale) + shift)
+        return torch.addcmul(x, gate, self.mlp(torch.addcmul(shift, self.in_ln(x), 1+scale)))
 
 class FinalLayer(nn.Module):
     "The last modulated projection (N, width) -> (N, channels)."
@@ -61,7 +61,7 @@ class FinalLayer(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         shift, scale = self.adaLN_modulation(y).chunk(2, -1)
-        return self.linear(self.norm_final(x)*(1+scale) + shift)
+        return self.linear(torch.addcmul(shift, self.norm_final(x), 1+scale))
 
 # %% ../nbs/35_diffmlp.ipynb #1b88a6d7
 class AdaLNMLP(nn.Module):
@@ -154,10 +154,10 @@ class DiffusionHead(nn.Module):
         outputs = getattr(self.process, "outputs", target_channels)  # a posterior takes one a point
         self.net = AdaLNMLP(target_channels, width, outputs, z_channels, depth, time_scale)
 
-    def loss(self, target: Tensor, z: Tensor, generator=None) -> Tensor:
-        "Loss a row (N,) of targets (N, d) under conditions `z` (N, H); time and noise from `generator`."
+    def loss(self, target: Tensor, z: Tensor, generator=None, draw=draw_uniform) -> Tensor:
+        "Loss a row (N,) of targets (N, d) under conditions `z` (N, H); noise and times from `generator`, the times by `draw`."
         target = target.float()
-        t = self.process.draw_times(len(target), generator, target.device)
+        t = self.process.draw_times(len(target), generator, target.device, draw)
         noise = draw_normal(target.shape, generator, target.device)
         return self.process.loss(lambda x, s: self.net(x, s, z), target, t, noise)
 
@@ -247,7 +247,7 @@ class WordsHead(nn.Module):
         "Unnormalised log-probabilities (N, d, levels); -inf where a dimension has fewer levels."
         return self.net(z).float().unflatten(-1, self.grid.shape).masked_fill(self.grid.isinf(), -torch.inf)
 
-    def loss(self, target: Tensor, z: Tensor, generator=None) -> Tensor:
+    def loss(self, target: Tensor, z: Tensor, generator=None, draw=None) -> Tensor:
         "Cross-entropy a row (N,), mean over the dimensions; targets (N, d) count as their nearest grid value."
         words = (target.float()[..., None] - self.grid).abs().argmin(-1)
         return F.cross_entropy(self.logits(z).transpose(1, 2), words, reduction="none").mean(-1)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MASK_SCHEDULES', 'MARDM_SIZES', 'MARDM_MODELS', 'masked_counts', 'reveal_steps', 'draw_each', 'draw_ranks',
            'InputProcess', 'PositionalEncoding', 'Attention', 'MLP', 'Block', 'MARDM', 'check_lengths', 'Sampling',
-           'frame_mask', 'build_mardm']
+           'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
 
 # %% ../nbs/36_mardm.ipynb #5e71e0c3
 import math
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .config import ConfigError, to_plain
 from .diffmlp import DIFFMLP_MODELS, DIFFMLP_SIZES, Evaluations, PosteriorHead
-from .diffusion import draw_normal, draw_uniform
+from .diffusion import draw_normal, draw_stratified, draw_uniform
 
 # %% ../nbs/36_mardm.ipynb #273b8771
 MASK_SCHEDULES = {"cosine": lambda t: torch.cos(t*math.pi/2), "linear": lambda t: 1-t}  # share hidden at time t in [0, 1]
@@ -112,8 +112,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor, allowed: Tensor | None) -> Tensor:
         shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, -1)
-        x = x + gate1*self.attn(self.norm1(x)*(1+scale1) + shift1, allowed)
-        return x + gate2*self.mlp(self.norm2(x)*(1+scale2) + shift2)
+        x = torch.addcmul(x, gate1, self.attn(torch.addcmul(shift1, self.norm1(x), 1+scale1), allowed))
+        return torch.addcmul(x, gate2, self.mlp(torch.addcmul(shift2, self.norm2(x), 1+scale2)))
 
 # %% ../nbs/36_mardm.ipynb #78f750b0
 class MARDM(nn.Module):
@@ -136,6 +136,9 @@ class MARDM(nn.Module):
         random_latents: str = "normal",  # what replaces a tenth of the hidden tokens: "normal", "grid" or "batch"
         dequantise: float = 0.0,  # deviation of noise added to the targets in training, in the targets' unit
         snap: str = "reveal",  # when generated targets go to the grid: at each "reveal", at the "end" or "never"
+        standardise_cond: bool = False,  # text vectors to mean 0 and deviation 1, see `set_condition_statistics`
+        standardise_latents: bool = False,  # likewise what the transformer reads, see `set_latent_statistics`
+        stratified: bool = False,  # times and shares of hidden tokens evenly spread over a batch
         seed: int | None = None,  # of the starting weights; None takes torch's global generator
     ):
         super().__init__()
@@ -143,7 +146,7 @@ class MARDM(nn.Module):
         self.config["target_dim"], self.config["head"] = target_dim or ae_dim, to_plain(head)
         _check_config(self.config)
         for name in ("ae_dim", "target_dim", "cond_dim", "latent_dim", "cond_mode", "diffmlps_batch_mul", "cond_drop_prob",
-                     "random_latents", "dequantise", "snap"):
+                     "random_latents", "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified"):
             setattr(self, name, self.config[name])
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None: torch.default_generator.manual_seed(seed)
@@ -160,8 +163,11 @@ class MARDM(nn.Module):
             if isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=.02); nn.init.zeros_(m.bias)
         for block in self.MARTransformer: nn.init.zeros_(block.adaLN_modulation[1].weight)
         self.DiffMLPs = DIFFMLP_MODELS[diffmlp](self.target_dim, H, **head)
-        self.register_buffer("target_mean", torch.zeros(self.target_dim))
-        self.register_buffer("target_std", torch.ones(self.target_dim))
+        widths = {"target": self.target_dim, **({"cond": self.cond_dim} if self.standardise_cond else {}),
+                  **({"latent": self.ae_dim} if self.standardise_latents else {})}
+        for what, width in widths.items():
+            self.register_buffer(f"{what}_mean", torch.zeros(width))
+            self.register_buffer(f"{what}_std", torch.ones(width))
 
     def forward(self, *args, **kwargs) -> Tensor: return self.forward_loss(*args, **kwargs)  # what a parallel wrapper calls
 
@@ -183,6 +189,7 @@ def _check_config(config: dict):
             raise ConfigError(f"{name}: found {config[name]!r}, expected a positive integer")
     if config["latent_dim"] % config["num_heads"] or config["latent_dim"] % 2:
         raise ConfigError(f"latent_dim: found {config['latent_dim']}, expected an even multiple of num_heads = {config['num_heads']}")
+    if config["standardise_cond"] and config["cond_mode"] != "text": raise ConfigError("standardise_cond: found True without text, expected False")
     for name in ("dropout", "cond_drop_prob"):
         if not 0 <= config[name] < 1: raise ConfigError(f"{name}: found {config[name]!r}, expected a share in [0, 1)")
 
@@ -202,6 +209,7 @@ def condition(
     if self.cond_mode == "action" and cond.dim() == 1: cond = F.one_hot(cond.long(), self.cond_dim)
     if cond.shape != (batch, self.cond_dim): raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected {(batch, self.cond_dim)}")
     cond = cond.float()
+    if self.standardise_cond: cond = (cond - self.cond_mean)/self.cond_std
     return self.cond_emb(cond if drop is None else cond.masked_fill(drop.to(device)[:, None], 0.))
 
 @patch
@@ -219,7 +227,9 @@ def trunk(
     if C != self.ae_dim: raise ConfigError(f"latents: found width {C}, expected {self.ae_dim}")
     if L > len(self.position_enc.pe): raise ConfigError(f"latents: found {L} tokens, expected at most {len(self.position_enc.pe)}")
     allowed = None if padding_mask is None else ~padding_mask
-    c, x = self.condition(None if uncond else cond, B, drop), self.position_enc(self.input_process(latents))
+    c = self.condition(None if uncond else cond, B, drop)
+    if self.standardise_latents: latents = (latents - self.latent_mean)/self.latent_std
+    x = self.position_enc(self.input_process(latents))
     if hidden is not None:
         order = (hidden.long() + (0 if padding_mask is None else 2*padding_mask)).argsort(dim=1, stable=True)
         x, allowed = x.take_along_dim(order[..., None], 1), None if allowed is None else allowed.take_along_dim(order, 1)
@@ -234,15 +244,34 @@ def set_target_statistics(
     std: Tensor,  # (d,) or one number; a channel that hardly moves (below 1e-4) keeps 1
 ):
     "Record the mean and deviation of the targets; returns the model."
-    mean, std = torch.as_tensor(mean).float().expand(self.target_dim), torch.as_tensor(std).float().expand(self.target_dim)
-    if not (mean.isfinite().all() and std.isfinite().all()):
-        raise ConfigError("target statistics: found NaN or infinity, expected finite numbers")
     points = self._points()
-    self.target_mean.copy_(mean)
-    self.target_std.copy_(torch.where(std < 1e-4, 1., std))
+    self._set_statistics("target", mean, std)
     if points is not None: self.set_target_points(points)
     return self
 
+@patch
+def _set_statistics(self: MARDM, what: str, mean, std):
+    "Fill the buffers of one kind of statistics."
+    own_mean, own_std = getattr(self, f"{what}_mean", None), getattr(self, f"{what}_std", None)
+    if own_mean is None: raise ConfigError(f"{what} statistics: found a model that keeps none, expected one with standardise_{what}{'s' if what == 'latent' else ''}=True")
+    mean, std = (torch.as_tensor(v).float().expand(own_mean.shape) for v in (mean, std))
+    if not (mean.isfinite().all() and std.isfinite().all()): raise ConfigError(f"{what} statistics: found NaN or infinity, expected finite numbers")
+    own_mean.copy_(mean)
+    own_std.copy_(torch.where(std < 1e-4, 1., std))
+
+@patch
+def set_condition_statistics(self: MARDM, mean: Tensor, std: Tensor):
+    "Record mean and deviation (cond_dim,), or one number, of the training conditions; returns the model."
+    self._set_statistics("cond", mean, std)
+    return self
+
+@patch
+def set_latent_statistics(self: MARDM, mean: Tensor, std: Tensor):
+    "Record mean and deviation (C,), or one number, of the training latents; returns the model."
+    self._set_statistics("latent", mean, std)
+    return self
+
+# %% ../nbs/36_mardm.ipynb #0cf1b08e
 @patch
 def _points(self: MARDM) -> Tensor | None:
     "The points of a posterior head in the targets' own unit, (K, d) or (d, K); None for other heads."
@@ -277,7 +306,8 @@ def draw_mask(
     lengths = lengths.to(device)
     valid = torch.arange(tokens, device=device) < lengths[:, None]
     n = torch.full_like(lengths, tokens) if reference else lengths
-    count = (n*torch.cos(draw_uniform(n.shape, generator, device)*math.pi/2)).round().clamp(min=1)
+    draw = draw_stratified if self.stratified else draw_uniform
+    count = (n*torch.cos(draw(n.shape, generator, device)*math.pi/2)).round().clamp(min=1)
     keys = draw_uniform(valid.shape, generator, device)
     if not reference: keys = keys.masked_fill(~valid, 2.)
     return (keys.argsort(1).argsort(1) < count[:, None]) & valid
@@ -295,7 +325,9 @@ def corrupt(
     "What the transformer reads in a training step (B, L, C)."
     B, L, C = latents.shape
     u = draw_uniform((2, B, L), generator, latents.device)
-    if self.random_latents == "normal": other = draw_normal(latents.shape, generator, latents.device)
+    if self.random_latents == "normal":
+        other = draw_normal(latents.shape, generator, latents.device)
+        if self.standardise_latents: other = other*self.latent_std + self.latent_mean
     elif self.random_latents == "grid":
         if bottleneck is None: raise ConfigError("bottleneck: found None, expected one with snap and lift for random_latents='grid'")
         points = bottleneck.snap(draw_uniform((B, L, self.target_dim), generator, latents.device)*2 - 1)
@@ -340,7 +372,7 @@ def _denoising_loss(self: MARDM, goal, z, generator):
     z, goal = z.repeat(times, 1), goal.repeat(times, 1)
     if self.dequantise: goal = goal + self.dequantise*draw_normal(goal.shape, generator, goal.device)
     if not self.DiffMLPs.discrete: goal = (goal - self.target_mean)/self.target_std
-    return self.DiffMLPs.loss(goal, z, generator).mean()
+    return self.DiffMLPs.loss(goal, z, generator, draw_stratified if self.stratified else draw_uniform).mean()
 
 # %% ../nbs/36_mardm.ipynb #0dbad3ea
 @patch
@@ -372,8 +404,8 @@ class Sampling:
     "How to generate; keywords of `MARDM.generate` and `MARDM.edit`."
     time_steps: int = 18  # steps of the mask schedule
     cfg: float = 4.5  # guidance scale; 1 takes one pass
-    solver: str | None = None  # of the head; None: midpoint for SiT, ancestral for DDPM
-    solver_steps: int | tuple | None = None  # steps a reveal, or (first, last): they change evenly over the schedule; None: 8 for SiT, 50 for DDPM
+    solver: str | None = None  # of the head; None: its own, midpoint for SiT and posteriors, ancestral for DDPM
+    solver_steps: int | tuple | None = None  # steps a reveal, or (first, last): they change evenly over the schedule; None: the head's own
     temperature: float = 1.0  # scale of the noise
     generator: object = None  # one torch.Generator, or a list with one a sample: its result then is independent of the batch
     bottleneck: object = None  # has lift(target (B, L, d)) -> (B, C, L) a token on its own, and snap(target); None: the target is the latent
@@ -408,6 +440,47 @@ def _sampling(options: dict) -> Sampling:
     return Sampling(**options)
 
 # %% ../nbs/36_mardm.ipynb #70348650
+@dataclass
+class Reveal:
+    "One step of the schedule: which tokens it makes; indices on the model's device."
+    rows: Tensor  # (R,) samples that are read
+    place: Tensor  # (n,) of each token that is made, among the R*L that are read
+    sample: Tensor  # (n,) its sample
+    token: Tensor  # (n,) and where it stands there
+    solver_steps: int | None  # of the head
+    scale: float | Tensor | None  # guidance, one number or (n, 1); None for one pass
+    hidden: Tensor | None  # (R, L) True where hidden, for reordering
+    again: Tensor | None  # (B, L) True where the token is hidden again afterwards ("reference")
+    kept: int  # tokens that stand in the result
+
+@dataclass
+class SamplingState:
+    "What is known of some motions while their tokens are made."
+    target: Tensor  # (B, L, d)
+    latents: Tensor  # (B, L, C), the mask latent where hidden
+    padding: Tensor  # (B, L) True at padding
+    cond: Tensor | None  # see `condition`
+    noise: Tensor  # (B, L, draws, d) of each token, drawn at once: its own depends on nothing else
+    counts: Evaluations  # is added to
+
+# %% ../nbs/36_mardm.ipynb #69ec699c
+def _plan(fill: Tensor, o: Sampling, device) -> list[Reveal]:
+    "The steps that make something, for the tokens marked by `fill` (B, L) on the CPU."
+    hidden_at = masked_counts(fill.sum(1), o.time_steps, o.mask_schedule)
+    when = reveal_steps(draw_ranks(fill, o.generator), hidden_at)
+    move, plan = lambda x: x.to(device, non_blocking=True) if torch.is_tensor(x) else x, []
+    for i in range(o.time_steps):
+        chosen = when == i if o.schedule == "fast" else when >= i
+        rows = chosen.any(1).nonzero()[:, 0]
+        if not len(rows): continue
+        among, token = chosen[rows].nonzero(as_tuple=True)
+        sample, scale = rows[among], _guidance(o, hidden_at, i, fill)
+        if torch.is_tensor(scale): scale = scale[sample]
+        plan.append(Reveal(move(rows), move(among*fill.shape[1] + token), move(sample), move(token), o.steps_at(i), move(scale),
+                           move((when >= i)[rows]) if o.hard_pseudo_reorder else None,
+                           move(when > i) if o.schedule == "reference" else None, int((when == i).sum())))
+    return plan
+
 @patch
 def _fill(
     self: MARDM,
@@ -419,28 +492,22 @@ def _fill(
     o: Sampling,
 ) -> Tensor:
     "Make the tokens marked by `fill`, a few at a time; returns `target`."
-    device, counts = latents.device, o.counts or Evaluations()
-    hidden_at = masked_counts(fill.sum(1), o.time_steps, o.mask_schedule)
-    when = reveal_steps(draw_ranks(fill, o.generator), hidden_at)
-    noise = self._draw_noise(fill, o, device)
+    plan, device = _plan(fill, o, latents.device), latents.device
     padding = (torch.arange(fill.shape[1]) >= lengths[:, None]).to(device)
-    latents[fill.to(device)] = self.mask_latent[0].to(latents.dtype)
-    for i in range(o.time_steps):
-        chosen = when == i if o.schedule == "fast" else when >= i
-        rows = chosen.any(1).nonzero()[:, 0]
-        if not len(rows): continue
-        b, l = chosen[rows].nonzero(as_tuple=True)
-        scale = _guidance(o, hidden_at, i, fill)
-        own, at = rows.to(device), (rows[b].to(device), l.to(device))
-        pick = lambda z: None if z is None else z[b.to(device), at[1]]
-        hidden = (when >= i)[rows].to(device) if o.hard_pseudo_reorder else None
-        z, free = self._contexts(latents[own], cond, own, padding[own], scale is not None, hidden, counts)
-        if torch.is_tensor(scale): scale = scale[rows[b]].to(device)
-        new = self._sample_tokens(pick(z), pick(free), 1. if scale is None else scale, noise[at], o, i)
-        target[at], latents[at] = new, self._lift(new, o).to(latents.dtype)
-        counts.sampled += len(b); counts.kept += int((when == i).sum())
-        if o.schedule == "reference": latents[(when > i).to(device)] = self.mask_latent[0].to(latents.dtype)
-    return target
+    cond = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(device)
+    s = SamplingState(target, self._hide(latents, fill.to(device)), padding, cond, self._draw_noise(fill, o, device), o.counts or Evaluations())
+    for step in plan:
+        z, free = self._read(s, step)                      # what the known tokens say about the others
+        new = self._denoise(s, step, z, free, o)           # targets grown from noise under it
+        s.target[step.sample, step.token] = new
+        s.latents[step.sample, step.token] = self._lift(new, o).to(s.latents.dtype)
+        if step.again is not None: s.latents = self._hide(s.latents, step.again)
+    return s.target
+
+@patch
+def _hide(self: MARDM, latents: Tensor, where: Tensor) -> Tensor:
+    "`latents` (B, L, C) with the mask latent at `where` (B, L)."
+    return torch.where(where[..., None], self.mask_latent.to(latents.dtype), latents)
 
 # %% ../nbs/36_mardm.ipynb #b1ba9be0
 def _guidance(o: Sampling, hidden_at: Tensor, i: int, fill: Tensor):
@@ -453,26 +520,28 @@ def _guidance(o: Sampling, hidden_at: Tensor, i: int, fill: Tensor):
 @patch
 def _draw_noise(self: MARDM, fill, o, device) -> Tensor:
     "The head's noise (B, L, draws, d), drawn at once, so that a token's own depends on nothing else."
-    solver, _ = self.DiffMLPs.settle(o.solver, None)
     draws = max(self.DiffMLPs.draws(*self.DiffMLPs.settle(o.solver, o.steps_at(i))) for i in range(o.time_steps))
     return draw_each(fill, (draws, self.target_dim), draw_normal, o.generator).to(device)
 
 @patch
-def _contexts(self: MARDM, latents, cond, rows, padding, guide, hidden, counts) -> tuple[Tensor, Tensor | None]:
-    "What the transformer knows about each token, with and (if `guide`) without the condition, in one call."
-    if self.cond_mode == "uncond" or cond is None: guide = False
-    own = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(latents.device)[rows]
-    counts.transformer_calls += 1; counts.transformer_rows += len(latents)*(2 if guide else 1)
-    if not guide: return self.trunk(latents, own, padding, hidden=hidden), None
-    drop = torch.arange(2*len(latents), device=latents.device) >= len(latents)
+def _read(self: MARDM, s: SamplingState, step: Reveal) -> tuple[Tensor, Tensor | None]:
+    "What the transformer knows about each token to make (n, H), with and (if guided) without the condition, in one call."
+    latents, padding, hidden = s.latents[step.rows], s.padding[step.rows], step.hidden
+    cond, guide, n = None if s.cond is None else s.cond[step.rows], step.scale is not None and s.cond is not None, len(step.rows)
+    s.counts.transformer_calls += 1; s.counts.transformer_rows += n*(2 if guide else 1)
+    if not guide: return self.trunk(latents, cond, padding, hidden=hidden).flatten(0, 1)[step.place], None
     twice = lambda x: None if x is None else torch.cat([x, x])
-    return self.trunk(twice(latents), twice(own), twice(padding), drop=drop, hidden=twice(hidden)).chunk(2)
+    drop = torch.arange(2*n, device=latents.device) >= n
+    z, free = self.trunk(twice(latents), twice(cond), twice(padding), drop=drop, hidden=twice(hidden)).chunk(2)
+    return z.flatten(0, 1)[step.place], free.flatten(0, 1)[step.place]
 
 @patch
-def _sample_tokens(self: MARDM, z, free, scale, noise, o, i) -> Tensor:
+def _denoise(self: MARDM, s: SamplingState, step: Reveal, z, free, o: Sampling) -> Tensor:
     "New targets (n, d) in the targets' own unit, snapped if they are to be at each reveal."
-    solver, steps = self.DiffMLPs.settle(o.solver, o.steps_at(i))
-    new = self.DiffMLPs.sample(z, free, scale, solver, steps, o.temperature, noise[:, :self.DiffMLPs.draws(solver, steps)], counts=o.counts)
+    solver, steps = self.DiffMLPs.settle(o.solver, step.solver_steps)
+    noise = s.noise[step.sample, step.token, :self.DiffMLPs.draws(solver, steps)]
+    new = self.DiffMLPs.sample(z, free, 1. if step.scale is None else step.scale, solver, steps, o.temperature, noise, counts=s.counts)
+    s.counts.sampled += len(noise); s.counts.kept += step.kept
     if not self.DiffMLPs.discrete: new = new*self.target_std + self.target_mean
     return o.bottleneck.snap(new) if o.bottleneck is not None and (o.snap or self.snap) == "reveal" else new
 

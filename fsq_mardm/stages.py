@@ -9,6 +9,7 @@ __all__ = ['train_autoencoder', 'load_autoencoder', 'caption_conditions', 'known
 # %% ../nbs/58_stages.ipynb #3b3289a4
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -107,6 +108,12 @@ def known_points(model: str, ae) -> dict:
     if "-Grid-" not in model and "-Softmax-" not in model: return {}
     return {"grid": [levels.tolist() for levels in ae.grid]}
 
+class _Latents:
+    "An autoencoder whose targets are its latents (B, L, C), for their statistics."
+    def __init__(self, ae): self.ae, self.bottleneck = ae, SimpleNamespace(one_scale=False)
+    def eval(self): return self
+    def encode_target(self, x, lengths): return self.ae.lift(self.ae.encode_target(x, lengths=lengths), lengths).transpose(1, 2)
+
 def train_generator(
     model: str,  # name in `MARDM_MODELS`
     ae,  # trained autoencoder, frozen
@@ -134,6 +141,8 @@ def train_generator(
     mardm = build_mardm(model, ae.latent_dim, ae.target_dim, conditions.shape[1], seed=seed, **settings).to(device)
     if "Codebook" in model: mardm.set_target_points(ae.bottleneck.quantizer.codebook)
     if standardise: mardm.set_target_statistics(*target_statistics(ae, split.pack(device)))
+    if mardm.standardise_cond: mardm.set_condition_statistics(conditions.float().mean(0), conditions.float().std(0))
+    if mardm.standardise_latents: mardm.set_latent_statistics(*target_statistics(_Latents(ae), split.pack(device)))
     loss_fn = mardm_loss_fn(ae, split, conditions, batch_size, seed, unit_length, max_motion_length, bucket, device)
     meta = {"what": "generator", "name": model, "config": mardm.config, "encoder": encoder, "autoencoder": ae.meta["config"]["name"], **_about(corpus)}
     return _fit(mardm, loss_fn, epoch, steps, restart, out=out, seed=seed, extra_meta=meta, **options)
