@@ -2,6 +2,7 @@
 # make paper PRESET=cpu CORPUS=bandai SOURCE=PATH/TO/Bandai-Namco-Research-Motiondataset
 # make demo                           small models of the embedded corpus, then one motion in generation/
 # make test                           notebooks and tests
+# make tables                         every table and figure again that needs the committed records only
 # make promote PRESET=cpu CORPUS=bandai    copy finished tables and figures into tables/ and figures/
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3))
 VENV   ?= .venv
@@ -23,7 +24,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: paper demo test promote readme clean-notebooks hooks lab env
+.PHONY: tables paper demo test promote readme clean-notebooks hooks lab env
 env: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.lock
@@ -43,6 +44,10 @@ demo: env
 
 test: env
 	@$(BIN)/python -m pytest tests
+
+# Needs the committed records only: no data, no weights, no training.
+tables: env
+	@$(BIN)/python -m fsq_mardm.cli tables
 
 promote: env
 	@$(BIN)/python -m fsq_mardm.cli promote "runs/$$PRESET-$${CORPUS:-synthetic}"
