@@ -125,7 +125,8 @@ class RigidBody(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         "Undo the normalisation, set the bones, normalise again; float32."
-        if not self._given: raise ConfigError("rigid: found no bone lengths, expected `body.given(mean, std, lengths)` before the first use")
+        if not self._given:
+            raise ConfigError("rigid: found no bone lengths, expected `body.given(mean, std, lengths)` before the first use")
         raw = x.float() * self.std + self.mean
         joints = set_bone_lengths(local_joints(raw, self.skeleton.n_joints), self.lengths, self.skeleton)
         return (torch.cat((raw[..., :4], joints[..., 1:, :].flatten(-2)), -1) - self.mean) / self.std
@@ -146,6 +147,7 @@ def distance_loss(
     a, b = a - mean(a), b - mean(b)
     return 1 - mean(a * b) / (mean(a * a) * mean(b * b) + 1e-12).sqrt()
 
+# %% ../nbs/33_autoencoder.ipynb #a3116a5f
 def pairwise_loss(
     codes: Tensor,  # targets (n, d), with gradient
     motion: Tensor,  # motion under each token (n, k)
@@ -180,6 +182,7 @@ def swap_tokens(
     roll = (torch.arange(L, device=codes.device) + (draw[1] * L).long()) % L
     return TokenSwap(codes.index_copy(1, place, codes.roll(1, 0)[:, roll][:, place]), place, roll)
 
+# %% ../nbs/33_autoencoder.ipynb #c874c1b2
 def token_displacement(
     a: Tensor,  # motion (B, T, D)
     b: Tensor,  # motion (B, T, D)
@@ -431,6 +434,7 @@ def autoencoder_config(
     if size == "_Tiny": settings |= TINY_CODEBOOK.get(settings["kind"], {})
     return replace(AutoencoderConfig(name=name, input_width=input_width, **settings), **overrides)
 
+# %% ../nbs/33_autoencoder.ipynb #84d3a51f
 def build_autoencoder(
     name: str,  # a name of `AE_MODELS`
     input_width: int,  # D

@@ -36,21 +36,14 @@ class FSQ(nn.Module):
     ):
         super().__init__()
         self.levels = [int(n) for n in levels]
-        if not self.levels or min(self.levels) < 2: raise ConfigError(f"levels: found {list(levels)}, expected at least one channel of 2 or more levels")
+        if not self.levels or min(self.levels) < 2:
+            raise ConfigError(f"levels: found {list(levels)}, expected at least one channel of 2 or more levels")
         if bound not in SLOPES: raise ConfigError(f"bound: found {bound!r}, expected one of {', '.join(SLOPES)}")
         if not 0 <= noise_dropout <= 1: raise ConfigError(f"noise_dropout: found {noise_dropout}, expected a share from 0 to 1")
         self.dim, self.codebook_size = len(self.levels), math.prod(self.levels)
         if self.codebook_size >= 2**62: raise ConfigError(f"levels: {self.codebook_size} codes do not fit an index of 64 bits")
         self.bound_name, self.slope, self.noise_dropout, self.eps = bound, SLOPES[bound], noise_dropout, eps
         self._constants()
-
-    def forward(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        "z (..., d) -> codes (..., d), exactly on the grid; the gradient is that of `relaxed(z)`."
-        with _full_precision(z):
-            b = self.bounded(_wide(z, self.dim))
-            q = torch.maximum(torch.minimum(b.round(), self.top), -self.unit)
-            if self.training and self.noise_dropout: q = self._noisy(b, q, generator)
-            return (q.detach() + (b - b.detach())) / self.unit  # b - b is zero: the value is q to the last bit
 
 # %% ../nbs/30_fsq.ipynb #1d648e46
 @patch
@@ -99,6 +92,16 @@ def _noisy(self: FSQ, b: Tensor, q: Tensor, generator: torch.Generator | None) -
     if generator is None: raise ConfigError("noise_dropout: found no generator, expected forward(z, generator=...) while training")
     draw = torch.rand(2, *b.shape, generator=generator, device=generator.device).to(b)
     return torch.where(draw[0] < self.noise_dropout, b + draw[1] - 0.5, q)
+
+# %% ../nbs/30_fsq.ipynb #e37727fa
+@patch
+def forward(self: FSQ, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    "z (..., d) -> codes (..., d), exactly on the grid; the gradient is that of `relaxed(z)`."
+    with _full_precision(z):
+        b = self.bounded(_wide(z, self.dim))
+        q = torch.maximum(torch.minimum(b.round(), self.top), -self.unit)
+        if self.training and self.noise_dropout: q = self._noisy(b, q, generator)
+        return (q.detach() + (b - b.detach())) / self.unit  # b - b is zero: the value is q to the last bit
 
 # %% ../nbs/30_fsq.ipynb #e2d0a544
 @patch(as_prop=True)
