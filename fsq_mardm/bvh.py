@@ -36,9 +36,9 @@ class Bvh:
     def columns(self, names) -> list[int]:
         "Index of each of `names`; `DataError` for one that is missing, or that stands twice in the file."
         for name in names:
-            if (count := self.names.count(name)) == 1: continue
-            if count: raise DataError(f"BVH joints: {name!r} stands {count} times, expected each joint that is used once")
-            raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
+            if (n := self.names.count(name)) > 1: raise DataError(f"BVH joints: {name!r} stands {n} times, expected each joint that is used once")
+        for name in names:
+            if name not in self.names: raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
         return [self.names.index(name) for name in names]
 
     def global_positions(self, names=None) -> np.ndarray:

@@ -230,6 +230,7 @@ def write_corpus(
             if where.get(clip.id) == "train": moments.add(clip.features)
             if clip.factors: factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
             for key, value in dict(clips=1, frames=len(clip.features), captions=len(clip.captions)).items(): counts[key] += value
+        if not written: raise DataError(f"{root}: no clip was given, expected at least one")
         absent = next((f"{split}.txt names {i!r}" for i, split in where.items() if i not in written), None)
         if absent: raise DataError(f"{root}: split {absent}, but no such clip was given")
         for split, ids in splits.items(): (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
