@@ -24,15 +24,18 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: tables paper demo test promote readme clean-notebooks hooks lab env
+.PHONY: tables paper demo test promote readme clean-notebooks hooks lab count env
 env: $(VENV)/.installed
 
+# The lock names every package with its hashes; torch comes last (see there), and brings what its build for this machine needs.
+TORCH  ?= torch==2.13.0
 $(VENV)/.installed: requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11) and "error: Python %d.%d found; expected 3.11 or newer" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	touch $@
 
 paper: env
@@ -54,6 +57,9 @@ promote: env
 
 readme: env
 	@$(BIN)/python -m fsq_mardm.cli readme
+
+count: env
+	@$(BIN)/python tests/count.py
 
 clean-notebooks: env
 	@$(BIN)/nbdev_clean

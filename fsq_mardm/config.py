@@ -160,9 +160,10 @@ def check_name(
 def socket_folder() -> Iterator[Path]:  # removed at the end
     "A private folder whose path is short enough for sockets, wherever TMPDIR points."
     room = 107 - len("/fsq-xxxxxxxx/ipc-00000")
-    places = [p for p in (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/dev/shm") if p and len(os.fsencode(p)) <= room]
+    usual = tempfile.gettempdir()
+    places = (p for p in (usual, os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/dev/shm") if p and len(os.fsencode(p)) <= room)
     place = next((p for p in places if os.access(p, os.W_OK)), None)
-    if place is None: raise ConfigError(f"{tempfile.gettempdir()}: too long for sockets; expected TMPDIR to be a folder of at most {room} letters")
+    if place is None: raise ConfigError(f"{usual}: too long for sockets; expected TMPDIR to be a folder of at most {room} letters")
     with tempfile.TemporaryDirectory(prefix="fsq-", dir=place) as folder: yield Path(folder)
 
 # %% ../nbs/00_config.ipynb #9a1ce03e

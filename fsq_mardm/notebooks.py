@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
 from nbclient.exceptions import DeadKernelError
@@ -62,15 +63,15 @@ def check_parameters(
     given: dict[str, Any],  # name -> value
 ) -> dict[str, Any]:  # the same; 2 where 2.0 stands for a whole number
     "Raise `ConfigError` for a name that the notebook does not declare or a value of another kind than its default."
-    if not isinstance(given, dict): raise ConfigError(f"{Path(notebook).name}: parameters are {shown(given)}; expected an object of names and values")
+    file = Path(notebook).name
+    if not isinstance(given, dict): raise ConfigError(f"{file}: parameters are {shown(given)}; expected an object of names and values")
     known, checked = notebook_parameters(notebook), {}
     for name, value in given.items():
-        if name not in known:
-            raise ConfigError(f"{Path(notebook).name}: unknown parameter {shown(name)}; expected one of {', '.join(known)}")
+        if name not in known: raise ConfigError(f"{file}: unknown parameter {shown(name)}; expected one of {', '.join(known)}")
         default = _literal(known[name]["default"])
         if value is None and default is not None:
-            raise ConfigError(f"{Path(notebook).name}: parameter {name!r} is null; expected a value like {shown(default)}")
-        checked[name] = of_kind(f"{Path(notebook).name}: parameter {name!r}", value, default)
+            raise ConfigError(f"{file}: parameter {name!r} is null; expected a value like {shown(default)}")
+        checked[name] = of_kind(f"{file}: parameter {name!r}", value, default)
     return checked
 
 def _literal(source: str) -> Any:
@@ -83,7 +84,9 @@ class ThisPython(AsyncKernelManager):
     "Kernels of the interpreter that runs this process."
     @property
     def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], display_name="Python", language="python")
+        "This interpreter, whatever kernelspecs the machine has."
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="Python", language="python")
 
 def kernel_manager(
     sockets: Path,  # a private folder with a short path
@@ -92,14 +95,18 @@ def kernel_manager(
     "A manager of one kernel of this interpreter."
     private = dict(transport="ipc", ip=f"{sockets}/ipc") if os.name == "posix" else {}
     manager = ThisPython(connection_file=f"{sockets}/kernel.json", **private)
-    if forked is not None: manager.provisioner = ForkProvisioner(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager, process=forked)
+    if forked is not None:
+        manager.provisioner = ForkProvisioner(forked, kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
     return manager
 
 # %% ../nbs/71_notebooks.ipynb #6d2f80a5
 class _Engine(NBClientEngine):
     "papermill's own engine with the kernel's manager that it is given."
     @classmethod
-    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, manager: ThisPython, start_timeout: int, stderr_file: Any, **others: Any) -> None:
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, manager: ThisPython, start_timeout: int, stderr_file: Any, **others: Any,
+    ) -> None:
+        "Execute the cells; the copy that is kept grows with each."
         client = PapermillNotebookClient(nb_man, km=manager, startup_timeout=start_timeout, stderr_file=stderr_file)
         client.owns_km = True  # it ends the kernel
         client.execute()
@@ -128,7 +135,9 @@ class ForkedKernel:
 
     def poll(self) -> int | None:
         "The exit code, once it has one."
-        if self.returncode is None and (done := os.waitpid(self.pid, os.WNOHANG))[0]: self.returncode = os.waitstatus_to_exitcode(done[1])
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended: self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int | None:
@@ -155,7 +164,8 @@ def _become_kernel(waiting: int) -> None:
             os.environ.clear()
             os.environ.update(told["environment"])
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            IPKernelApp.launch_instance([*told["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"])  # it ends when its manager does
+            with_manager = f"--IPKernelApp.parent_handle={os.getppid()}"  # it ends when its manager does
+            IPKernelApp.launch_instance([*told["arguments"], with_manager])
     except BaseException: traceback.print_exc()  # nothing that was copied may handle it
     finally: os._exit(0)
 
@@ -165,9 +175,11 @@ class ForkProvisioner(LocalProvisioner):
         super().__init__(**options)
         self._waiting = process
 
-    async def launch_kernel(self, cmd: list[str], **options: Any) -> dict:
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        "Tell the copy what `cmd` would tell a new process."
         self._waiting.start(cmd[cmd.index("-f"):], options.get("env") or dict(os.environ))
-        self.process, self.pid, self.pgid = self._waiting, self._waiting.pid, self._waiting.pid
+        self.process: Any = self._waiting
+        self.pid = self.pgid = self._waiting.pid  # it leads a group of its own
         self.cwd = os.getcwd()
         return self.connection_info
 
@@ -178,7 +190,7 @@ def run_notebook(
     parameters: dict[str, Any],  # name -> value
     cwd: str | os.PathLike | None = None,  # working folder of the kernel; the current one when None
     progress: bool = True,  # papermill's bar over cells
-    fork: bool = False,  # the kernel is a copy of this process, which has imported what it needs and runs no other thread that works
+    fork: bool = False,  # the kernel is a copy of this process, which has imported what it needs and has no thread that works
 ) -> Path:  # the executed copy
     "Check the parameters, execute the notebook, and put the executed copy in place; errors become `ConfigError`."
     parameters, source, output = check_parameters(notebook, parameters), read_notebook(notebook), Path(output)
@@ -197,11 +209,15 @@ def run_notebook(
     return output
 
 # %% ../nbs/71_notebooks.ipynb #57d3b90e
-def _execute(source: NotebookNode, output: Path, parameters: dict, manager: ThisPython, cwd: str | os.PathLike | None, progress: bool) -> None:
+def _execute(
+    source: NotebookNode, output: Path, parameters: dict, manager: ThisPython, cwd: str | os.PathLike | None, progress: bool,
+) -> None:
     "papermill's execution; the copy is saved after each cell."
     papermill.execute_notebook(
-        source, str(output), parameters, cwd=str(cwd or "."), engine_name=_ENGINE, kernel_name="python3", language="python", manager=manager,
-        progress_bar=progress, start_timeout=300, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr)
+        source, str(output), parameters, cwd=str(cwd or "."),
+        engine_name=_ENGINE, kernel_name="python3", language="python", manager=manager,
+        progress_bar=progress, start_timeout=300, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr,
+    )
 
 def _one_line(error: Exception) -> str:
     "What stopped a notebook, in one line."
@@ -228,7 +244,7 @@ def _passed_on(manager: ThisPython) -> Iterator[None]:
 def readme(
     index: str | os.PathLike,  # path of nbs/index.ipynb
 ) -> str:  # Markdown
-    "The index notebook as Markdown: hidden cells left out, `<!-- include PATH -->` filled in, paths relative to the project's top."
+    "The index notebook as Markdown: hidden cells left out, `<!-- include PATH -->` filled in, paths from the project's top."
     from nbconvert import MarkdownExporter  # slow to import, needed here only
     nb = read_notebook(index)
     nb.metadata["language_info"] = {"name": "python"}

@@ -10,6 +10,7 @@ import importlib, json, os, pkgutil, select, signal, socket, subprocess, sys, te
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import fsq_mardm
 from .config import ConfigError, DataError, FsqMardmError, read_json, socket_folder, write_json
@@ -80,6 +81,15 @@ def _work(connection: socket.socket, work: Callable[[dict], None]) -> None:
     else: _send(connection, {"done": True})
 
 # %% ../nbs/74_warm.ipynb #8a5bd3e0
+def _answer(connection: socket.socket, worker: int) -> dict | None:
+    "What the copy answers at the end; meanwhile signals are passed on to it."
+    def pass_on(number: int, frame: Any) -> None: os.kill(worker, number)
+    main = threading.current_thread() is threading.main_thread()  # only it may say what signals do
+    before = {s: signal.signal(s, pass_on) for s in (signal.SIGINT, signal.SIGTERM)} if main else {}
+    try: return _receive(connection)[0]
+    finally:
+        for s, handler in before.items(): signal.signal(s, handler)
+
 def _ask(
     connection: socket.socket,
     task: dict,  # plain values that tell the work
@@ -87,12 +97,7 @@ def _ask(
     "Have a task done by a copy of the process at the other end; its error is raised here, signals are passed on to it."
     _send(connection, {"task": task, "folder": os.getcwd(), "environment": dict(os.environ)}, (0, 1, 2))
     begun, _ = _receive(connection)
-    pass_on = lambda number, frame: os.kill(begun["process"], number)
-    main = begun is not None and threading.current_thread() is threading.main_thread()
-    before = {s: signal.signal(s, pass_on) for s in (signal.SIGINT, signal.SIGTERM)} if main else {}
-    try: answer, _ = _receive(connection) if begun else (None, [])
-    finally:
-        for s, handler in before.items(): signal.signal(s, handler)
+    answer = _answer(connection, begun["process"]) if begun else None
     if answer is None: raise FsqMardmError("the process that worked was killed; expected it to end by itself")
     if "interrupted" in answer: raise KeyboardInterrupt
     if "error" in answer: raise ConfigError(answer["error"])
@@ -105,7 +110,7 @@ def serve(
 ) -> None:
     "Fork for each that asks."
     while True:
-        ready, _, _ = select.select([listener, until], [], [], 1.)
+        ready, _, _ = select.select([listener.fileno(), until], [], [], 1.)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]: pass
         if until in ready: return
@@ -163,7 +168,7 @@ def run_node(
     progress: bool = True,  # a bar over cells
 ) -> Path:  # the executed copy
     "Execute a notebook by the warm process where there is one that imports the same, and in this process elsewhere."
-    task = dict(notebook=str(notebook), output=str(output), parameters=parameters, progress=progress)
+    task: dict[str, Any] = dict(notebook=str(notebook), output=str(output), parameters=parameters, progress=progress)
     connection = _connect()
     if connection is None:
         from fsq_mardm.notebooks import run_notebook

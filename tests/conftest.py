@@ -6,7 +6,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     count = lambda *outcomes: sum(len(terminalreporter.stats.get(o, [])) for o in outcomes)
-    config.closing_line = f"{count('passed')} passed, {count('failed', 'error')} failed" + (f", {n} skipped" if (n := count("skipped")) else "")
+    skipped = f", {n} skipped" if (n := count("skipped")) else ""
+    config.closing_line = f"{count('passed')} passed, {count('failed', 'error')} failed{skipped}"
 
 def pytest_unconfigure(config):
     if hasattr(config, "closing_line"): print(f"\n{config.closing_line}")

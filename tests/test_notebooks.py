@@ -1,5 +1,5 @@
 """Every definition notebook runs, is clean, and is what the package holds."""
-import filecmp, json, shutil, subprocess, sys
+import filecmp, shutil, subprocess, sys
 from pathlib import Path
 
 import nbformat, pytest
@@ -10,7 +10,8 @@ DEFINITIONS = [n for n in NOTEBOOKS if n.parent.name == "nbs"]
 name = lambda n: str(n.relative_to(PROJECT))
 
 def run(*command, **options):
-    return subprocess.run([str(Path(sys.executable).parent/command[0]), *command[1:]], capture_output=True, text=True, cwd=PROJECT, **options)
+    command = [str(Path(sys.executable).parent/command[0]), *command[1:]]
+    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, **options)
 
 @pytest.mark.parametrize("notebook", DEFINITIONS, ids=name)
 def test_definition_notebook_runs(notebook):
@@ -34,7 +35,8 @@ def test_paper_notebook_declares_parameters(notebook):
     assert any("parameters" in c.metadata.get("tags", []) for c in nbformat.read(notebook, 4).cells)
 
 def test_package_is_what_the_notebooks_export(tmp_path):
-    for source in (*(PROJECT/"nbs").glob("*.ipynb"), *(PROJECT/"fsq_mardm").rglob("*.py"), PROJECT/"settings.ini", PROJECT/"pyproject.toml"):
+    settings = (PROJECT/"settings.ini", PROJECT/"pyproject.toml")
+    for source in (*(PROJECT/"nbs").glob("*.ipynb"), *(PROJECT/"fsq_mardm").rglob("*.py"), *settings):
         target = tmp_path/source.relative_to(PROJECT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
@@ -48,4 +50,4 @@ def test_package_is_what_the_notebooks_export(tmp_path):
 
 def test_readme_is_what_the_index_says():
     from fsq_mardm.notebooks import readme
-    assert (PROJECT/"README.md").read_text() == readme(PROJECT/"nbs/index.ipynb"), "run `make readme`"
+    assert (PROJECT/"README.md").read_text(encoding="utf-8") == readme(PROJECT/"nbs/index.ipynb"), "run `make readme`"
