@@ -157,12 +157,12 @@ def load_records(
 # %% ../../nbs/60_paper.records.ipynb #8525fb4a
 def find_row(
     numbers: pd.DataFrame,  # a table, as its CSV holds it
-    row: str,  # text in a cell of the row; several cells joined by a slash, e.g. "generator/FSQ"
+    row: str,  # a cell of the row as the CSV writes it; several joined by a slash, e.g. "generator/FSQ", "FSQ/2.5/10"
 ) -> pd.Series:
     "The one row that holds all these cells; `ConfigError` when there is none or more than one."
     parts = row.split("/")
+    found = numbers[[all(p in set(cells) for p in parts) for cells in numbers.astype(str).to_numpy()]]
     texts = numbers.select_dtypes(exclude="number").astype(str)
-    found = numbers[[all(p in set(cells) for p in parts) for cells in texts.to_numpy()]]
     if len(found) == 1: return found.iloc[0]
     known = ", ".join("/".join(c) for c in texts.iloc[:, :2].to_numpy()[:12])
     raise ConfigError(f"row {row!r}: found in {len(found)} rows, expected one (the table has {known})")
