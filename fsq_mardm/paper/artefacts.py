@@ -315,7 +315,8 @@ def _distinct(settings: list[dict]) -> list[dict]:
 def _values(notebook: Path, settings: dict, out: Path, records) -> dict:
     "The parameters of one making."
     kind = "figures" if settings["notebook"].startswith("figure") else "tables"
-    places = {"out": str(out/kind), "out_tables": str(out/"tables"), "records_dir": str(records), "published": str(notebook.with_name("published.csv"))}
+    places = {"out": str(out/kind), "out_tables": str(out/"tables"), "records_dir": str(records),
+              "published": str(notebook.with_name("published.csv")), "hypotheses": str(notebook.with_name("claims.yaml"))}
     shared = {"dataset_name": settings["corpus"], **{k: settings[k] for k in ("preset", "scale", "seeds")}}
     known = parameter_names(notebook)
     return {**{k: v for k, v in places.items() if k in known}, **shared, **settings["parameters"]}

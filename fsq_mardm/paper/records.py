@@ -23,7 +23,7 @@ from ..paths import node_of, record_name, record_paths
 # %% ../../nbs/60_paper.records.ipynb #c8bd619d
 def is_place(name: str) -> bool:
     "Whether a parameter says where something is, or on which device, and not what is computed."
-    return name.endswith("_dir") or name.startswith("out") or name in ("source", "published", "device")
+    return name.endswith("_dir") or name.startswith("out") or name in ("source", "published", "hypotheses", "device")
 
 def given(
     names: dict,  # `globals()` of a notebook right after its parameters
