@@ -78,7 +78,8 @@ def read_prompt_file(
     if not asked: raise ConfigError(f"{path}: holds no text; expected lines text#length")
     if len(asked) > MAX_PROMPTS: raise ConfigError(f"{path}: {len(asked)} texts, expected at most {MAX_PROMPTS}")
     for where, text, length in asked:
-        if "#" in text and length is None: _remark(f"{where}: no length in {shown(text)}; one is # and digits, or #NA, right behind the text")
+        if "#" not in text or length is not None: continue
+        _remark(f"{where}: no length in {shown(text)}; one is # and digits, or #NA, right behind the text")
     return asked
 
 # %% ../nbs/59_pipeline.ipynb #59a10018
@@ -129,7 +130,8 @@ def plan_samples(
 ) -> list[Sample]:  # those of a prompt side by side
     "What to make for prompts; `ConfigError` for more than can be held at once."
     if (many := len(prompts)*repeats) > MAX_MOTIONS:
-        raise ConfigError(f"repeat_times: found {repeats} for {len(prompts)} texts, {many} motions; expected at most {MAX_MOTIONS} at a time")
+        asked = f"{repeats} for {len(prompts)} texts, {many} motions"
+        raise ConfigError(f"repeat_times: found {asked}; expected at most {MAX_MOTIONS} at a time")
     asked, found = Counter(), []
     for n, (text, frames) in enumerate(prompts):
         for repeat in range(repeats):
@@ -149,7 +151,8 @@ def must_be_writable(out: str | Path):
 def must_be_free(out: str | Path):
     "`ConfigError` unless `out` is a new or empty folder in a place that can be written."
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())): raise ConfigError(f"{out}: already holds something; expected a new or empty folder")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out}: already holds something; expected a new or empty folder")
     must_be_writable(out)
 
 # %% ../nbs/59_pipeline.ipynb #59a10033
@@ -242,7 +245,8 @@ def load_length_estimator(
     state, meta = load_checkpoint(path)
     if meta.get("what") != "length": raise CheckpointError(f"{path}: holds {shown(meta.get('what') or 'something else')}, expected length")
     for what, wanted in (("encoder", encoder), ("corpus", corpus)):
-        if meta[what] != wanted: raise CheckpointError(f"{path}: trained with {what} {shown(meta[what])}, expected the generator's {wanted}")
+        if meta[what] == wanted: continue
+        raise CheckpointError(f"{path}: trained with {what} {shown(meta[what])}, expected the generator's {wanted}")
     return load_into(LengthEstimator(**meta["config"]), state["model"], path).eval()
 
 # %% ../nbs/59_pipeline.ipynb #59a10058
@@ -260,7 +264,8 @@ def estimate_lengths(
     return [Prompt(text, frames or min(MAX_FRAMES, max(MIN_FRAMES, 4*tokens))) for (text, frames), tokens in zip(prompts, drawn)]
 
 # %% ../nbs/59_pipeline.ipynb #59a10061
-TASKS = {"in-betweening": [(.25, .75)], "prefix": [(.5, 1.)], "suffix": [(0., .5)], "outpainting": [(0., .25), (.75, 1.)]}  # what is made anew
+TASKS = {"in-betweening": [(.25, .75)], "prefix": [(.5, 1.)], "suffix": [(0., .5)],  # what is made anew
+         "outpainting": [(0., .25), (.75, 1.)]}
 Section = tuple[int, int] | tuple[float, float]  # frames, or shares of the clip
 
 def parse_section(
@@ -278,7 +283,8 @@ def edit_sections(
     task: str = "",  # or a name of `TASKS`
 ) -> list[Section]:
     "What is to be made anew; `ConfigError` unless it is said in exactly one of the two ways."
-    if bool(sections) == bool(task): raise ConfigError(f"--mask_edit_section, --task: found {'both' if task else 'neither'}, expected one of them")
+    if bool(sections) == bool(task):
+        raise ConfigError(f"--mask_edit_section, --task: found {'both' if task else 'neither'}, expected one of them")
     if task and task not in TASKS: raise ConfigError(f"--task: found {shown(task)}, expected one of {', '.join(TASKS)}")
     return TASKS[task] if task else [parse_section(text) for text in sections]
 
@@ -380,7 +386,8 @@ def make_demo(
     progress: bool = True,  # bars
 ) -> Path:  # the folder of checkpoints; runs METHOD_AE-seed0 and METHOD_MARDM-seed0
     "Train small models of the synthetic corpus where they are not there yet; what was stopped goes on."
-    if unknown := set(methods) - set(DEMO_MODELS): raise ConfigError(f"methods: found {shown(min(unknown))}, expected some of {', '.join(DEMO_MODELS)}")
+    if unknown := set(methods) - set(DEMO_MODELS):
+        raise ConfigError(f"methods: found {shown(min(unknown))}, expected some of {', '.join(DEMO_MODELS)}")
     out, mark = Path(out), fingerprint(to_plain(settings))
     done = read_json(out/"demo.json") if (out/"demo.json").is_file() else {}
     made = done.get("methods", []) if done.get("settings") == mark else []
@@ -401,4 +408,5 @@ def demo_models(
     if not (Path(out)/"demo.json").is_file(): return None
     made = read_json(Path(out)/"demo.json")["methods"]
     method = "FSQ" if "FSQ" in made else made[0]
-    return dict(checkpoints_dir=str(Path(out)/"checkpoints"), dataset_name="synthetic", ae_name=f"{method}_AE-seed0", name=f"{method}_MARDM-seed0")
+    folder = str(Path(out)/"checkpoints")
+    return dict(checkpoints_dir=folder, dataset_name="synthetic", ae_name=f"{method}_AE-seed0", name=f"{method}_MARDM-seed0")

@@ -17,6 +17,10 @@ class _Lines(tqdm):
     "tqdm that writes whole lines."
     def display(self, msg: str | None = None, pos: int | None = None): print(msg or self, file=self.fp, flush=True)
 
+    @classmethod
+    def write(cls, s: str, file: TextIO | None = None, end: str = "\n", nolock: bool = False):
+        print(s, file=file or sys.stderr, end=end, flush=True)
+
     def close(self):
         if not self.disable: self.display()
         self.disable = True
@@ -33,4 +37,5 @@ def progress_bar(
     terminal = file.isatty()
     settings |= dict(file=file, disable=not (terminal if show is None else show))
     if terminal: return tqdm(iterable, dynamic_ncols=True, **settings)
-    return _Lines(iterable, mininterval=every, bar_format="{desc}: {n_fmt} of {total_fmt}, {elapsed} passed, {remaining} left", **settings)
+    return _Lines(iterable, mininterval=every, **settings,
+                  bar_format="{desc}: {n_fmt} of {total_fmt}, {elapsed} passed, {remaining} left{postfix}")

@@ -19,13 +19,13 @@ import torch
 import torch.distributed as dist
 from fastcore.basics import patch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from .autoencoder import motion_losses, reconstruction_loss
 from .checkpoints import check_tensor, check_tensors, load_checkpoint, load_into, prune, save_checkpoint
 from .config import CheckpointError, ConfigError, DataError, FsqMardmError
 from .config import atomic_file, clear_leftovers, derive_seed, numpy_rng, shown, write_json
 from .corpus import PackedSplit, epoch_plan, gather, pad_batch, windows
+from .progress import progress_bar
 from .skeleton import skeleton_of
 
 # %% ../nbs/41_train.ipynb #ffe4aad1
@@ -494,8 +494,7 @@ def go(self: _Run) -> TrainResult:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, needed here only
         self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
     self.model.train()
-    pace = 0.5 if sys.stderr.isatty() else 30  # seconds between lines; few where they pile up in a log
-    self.bar = tqdm(total=s.steps, initial=self.step, disable=not s.progress or self.rank > 0, unit="step", file=sys.stderr, mininterval=pace)
+    self.bar = progress_bar(total=s.steps, initial=self.step, show=s.progress and self.rank == 0, unit="step", desc="training")
     self.clock, before = time.perf_counter(), self.seconds
     try:
         while True:

@@ -73,7 +73,8 @@ def standing(
 
 def _check(joints, n_joints: int) -> np.ndarray:
     joints = np.asarray(joints, dtype=np.float64)
-    if joints.ndim != 3 or joints.shape[1:] != (n_joints, 3) or not len(joints): raise DataError(f"motion: shape {joints.shape}, expected (T, {n_joints}, 3) with T >= 1")
+    if joints.ndim != 3 or joints.shape[1:] != (n_joints, 3) or not len(joints):
+        raise DataError(f"motion: shape {joints.shape}, expected (T, {n_joints}, 3) with T >= 1")
     if not np.isfinite(joints).all(): raise DataError("motion: holds NaN or infinity, expected metres")
     return joints
 
@@ -196,7 +197,8 @@ def _feet(skeleton) -> list[int]: return [*skeleton.left_feet, *skeleton.right_f
 def _motion_scene(title: str, joints, skeleton, fps: float) -> dict[str, Any]:
     "One motion as the page's script reads it."
     joints = _check(joints, len(skeleton.joint_names))*skeleton.to_metres
-    if (far := np.abs(joints).max()) > 32: raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most 32 m")
+    if (far := np.abs(joints).max()) > 32:
+        raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most 32 m")
     feet = _feet(skeleton)
     return {"title": title_text(title), "frames": len(joints), "floor": float(joints[:, feet, 1].min().round(3)),
             "data": base64.b64encode((joints*1000).round().astype("<i2").tobytes()).decode(),
@@ -219,7 +221,8 @@ def _policy(script: str, style: str) -> str:
 _BAR = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="range" min="0" value="0" aria-label="frame">'
         '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option>'
         '<option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>'
-        '<p>Drag to turn, wheel to zoom, space to play, arrows to step. Blue is left, orange is right; a green dot is a foot that stands.</p>')
+        '<p>Drag to turn, wheel to zoom, space to play, arrows to step. '
+        'Blue is left, orange is right; a green dot is a foot that stands.</p>')
 
 def motion_html(
     motions: Sequence[tuple[str, np.ndarray]],  # (title, joints (T, J, 3) in the skeleton's unit)
@@ -229,7 +232,8 @@ def motion_html(
 ) -> str:  # a whole HTML page
     "A self-contained page that plays motions in step; `DataError` when one is empty, misshapen or not finite."
     if not motions: raise DataError("viewer: found no motion, expected at least one")
-    data = json.dumps(_scene(motions, skeleton, fps or skeleton.fps)).replace("<", "\\u003c")   # text inside a script element must not close it
+    scene = _scene(motions, skeleton, fps or skeleton.fps)
+    data = json.dumps(scene).replace("<", "\\u003c")   # text inside a script element must not close it
     script = _SCENE + _DRAWING + _CONTROLS
     return ('<!doctype html><html lang="en"><meta charset="utf-8">'
             f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, _STYLE)}">'
@@ -252,7 +256,9 @@ def show(motions: Sequence[tuple[str, np.ndarray]], skeleton, height: int = 0, *
 def _stage(page: np.ndarray, title: str, size: tuple, colours: list):
     "Figure, axes and limbs of a film; the title is drawn letter for letter, whatever stands in it."
     families, missing = fonts_for(title := title_text(title))
-    if missing: print(f"title {shown(title)}: no installed font has {shown(''.join(sorted(missing)))}; left out of the video", file=sys.stderr)
+    if missing:
+        letters = shown("".join(sorted(missing)))
+        print(f"title {shown(title)}: no installed font has {letters}; left out of the video", file=sys.stderr)
     fig = Figure(figsize=size, dpi=100, layout="constrained")
     ax = fig.add_subplot()
     marks = np.arange(np.floor(page[..., 0].min()) - 2, page[..., 0].max() + 3, .5)
@@ -346,7 +352,8 @@ def save_motions(
             made.append(_tried(failed, sample.name, save_motion, out, sample.name, joints, skeleton, fps, formats, sample.text, bvh_scale))
             if len(panels) < MAX_PANELS and made[-1] is not None: panels.append((title, joints))
         path = f"{out}/{prompt}.html"
-        page = "html" in formats and len(panels) > len(beside) and _tried(failed, prompt, save_html, path, panels, skeleton, fps=fps, title=panels[-1][0])
+        wanted = "html" in formats and len(panels) > len(beside)
+        page = wanted and _tried(failed, prompt, save_html, path, panels, skeleton, fps=fps, title=panels[-1][0])
         files += [{} if found is None else {**found, "html": str(page)} if page else found for found in made]
     return files, failed
 

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'CORPORA', 'HELD', 'read_seeds', 'PaperSettings', 'given_settings', 'known_preset', 'check_corpus_setting',
-           'only_run', 'run_graph', 'paper_notebook', 'run_notebook_of']
+           'only_run', 'follow', 'snakemake_call', 'run_graph', 'paper_notebook', 'run_notebook_of']
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e2
-import fcntl, json, os, re, socket, subprocess, sys, time
+import fcntl, json, os, re, signal, socket, subprocess, sys, time
+from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from .config import ConfigError, check_name, clear_leftovers, read_json
 from .paths import record_name, run_folder
+from .progress import progress_bar
 from .warm import warm_process
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e5
@@ -106,30 +108,72 @@ def only_run(
         f.flush()
         yield f.fileno()
 
+# %% ../nbs/73_workflow.ipynb #7a30c211
+_FINISHED, _TOTAL = re.compile(r"(\d+) of (\d+) steps"), re.compile(r"total +(\d+)$")
+_CHATTER = re.compile(
+    r"\s*$|Assuming unrestricted|SNAKEMAKE$|=+$|  [A-Z][\w ()]*: |Building DAG|Using shell|Provided cores|Rules claiming"
+    r"|Job stats|job +count|-+ +-+$|\w+ +\d+$|Select jobs|Execute \d+ jobs|\[\w{3} \w{3} +\d+ .*\]$|Finished jobid|Complete log"
+    r"|Elapsed time|Will exit after|Shutting down|RuleException|CalledProcessError in|Command 'set|WorkflowError|At least one job"
+    r"|(tables|figures|records): |runs/\S+\.ipynb$|.*\d+/\d+ \[\d|.*\d+ of \S+, [\d:]+ passed, ")  # the last two: bars inside a node
+
+def follow(
+    lines: Iterable[str],  # what snakemake and its nodes say
+    show: bool | None = True,  # of `progress_bar`
+) -> tuple[int, int]:  # nodes finished, nodes to make
+    "Show how far a run of the graph is, and pass on what is not snakemake's chatter."
+    with progress_bar(desc="paper", unit="notebook", show=show) as bar:
+        for line in map(str.rstrip, lines):
+            if found := _TOTAL.match(line):
+                bar.total = int(found[1])
+                bar.refresh()
+            elif found := _FINISHED.match(line): bar.update(int(found[1]) - bar.n)
+            elif not _CHATTER.match(line): bar.write(line, file=sys.stderr)
+        return bar.n, bar.total or 0
+
 # %% ../nbs/73_workflow.ipynb #7a30c1f2
+HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
+
+def snakemake_call(cores: int, dry_run: bool = False) -> list[str]:
+    "The words that start snakemake in the project's folder."
+    say = ["--dry-run"] if dry_run else ["--quiet", "rules"]
+    return [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(cores),
+            "--rerun-incomplete", "--keep-going", "--nolock", *say]
+
+def _watch(call: list[str], **how) -> int:
+    "Run snakemake and show how far it is; a request to stop is handed on to it."
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **how) as child:
+        before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        try: done, total = follow(child.stdout)
+        finally: signal.signal(signal.SIGTERM, before)
+    if child.returncode:
+        print(f"error: {total - done} of {total} notebooks are not made; all that was said stands in .snakemake/log", file=sys.stderr)
+    return child.returncode
+
 def run_graph(
     settings: PaperSettings,
-    project=".",  # folder that holds workflow/
+    project: str | Path = ".",  # folder that holds workflow/
     cores: int = 1,  # processes at a time
     dry_run: bool = False,  # only say what would run
-    more: tuple = (),  # further arguments of snakemake
+    more: tuple[str, ...] = (),  # further arguments of snakemake
 ) -> int:  # its exit code
     "Make every table and figure that is not there yet; `ConfigError` for a wrong setting or while another process makes them."
     import yaml
+    if not (Path(project)/"workflow/Snakefile").is_file():
+        raise ConfigError("workflow/Snakefile: missing; expected to be run in the project's folder")
     preset = yaml.safe_load(known_preset(settings.preset, project).read_text(encoding="utf-8"))
     corpus = settings.corpus or preset["corpus"]
     check_corpus_setting(corpus, settings.source)
-    call = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(cores), "--rerun-incomplete", "--keep-going",
-            "--nolock", *(["--dry-run"] if dry_run else ["--quiet", "rules"]), *more]
+    call = [*snakemake_call(cores, dry_run), *more]
     own = {SETTINGS: json.dumps(asdict(settings)), "PYTHONHASHSEED": "0"}
     environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, **own}
     if dry_run: return subprocess.run(call, cwd=project, env=environment).returncode
     run = Path(project)/f"runs/{settings.preset}-{corpus}"
     with only_run(run) as lock, warm_process({**environment, HELD: str(run.resolve())}) as environment:
         clear_leftovers(run, deep=True)
-        return subprocess.run(call, cwd=project, env=environment, pass_fds=(lock,)).returncode
+        code = _watch(call, cwd=project, env=environment, pass_fds=(lock,))
+    if not code: print(*(f"{what}: {run}/{what}" for what in ("tables", "figures", "records")), sep="\n")
+    return code
 
-HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
 
 # %% ../nbs/73_workflow.ipynb #7a30c201
 def paper_notebook(stage: str) -> Path:
