@@ -5,27 +5,30 @@
 # %% auto #0
 __all__ = ['EVALUATOR_SIZES', 'MovementEncoder', 'MotionBiGRU', 'TextBiGRU', 'EvaluatorNet', 'MotionTransformer', 'MotionCLIP',
            'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of', 'encode_tokens', 'save_evaluator',
-           'load_evaluator', 'PairData', 'pair_loss', 'contrastive_loss', 'validation_score', 'embed_pairs',
-           'fit_pairs', 'seeded', 'train_evaluator', 'train_contrast']
+           'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'pair_loss', 'contrastive_loss',
+           'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings', 'train_evaluator',
+           'ContrastSettings', 'train_contrast']
 
 # %% ../nbs/50_evaluators.ipynb #576f08ae
-import copy, hashlib, json, math
+import copy, dataclasses, hashlib, math
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
-from tqdm.auto import tqdm
 
-from .checkpoints import load_into
-from .config import CheckpointError, ConfigError, DataError, atomic_file, derive_seed, numpy_rng, to_plain
+from .checkpoints import first_line, load_checkpoint, load_into, save_checkpoint
+from .config import CheckpointError, ConfigError, DataError, derive_seed, numpy_rng, shown
 from .metrics import r_precision
 from .text import Vocabulary
+from .train import TrainResult, fit, sort_settings
 
 # %% ../nbs/50_evaluators.ipynb #89c788af
 class MovementEncoder(nn.Module):
@@ -398,57 +401,52 @@ def encode_tokens(
 # %% ../nbs/50_evaluators.ipynb #36239569
 def save_evaluator(
     evaluator,  # Evaluator, or ContrastEvaluator over a vocabulary
-    path,  # file, by custom `*.safetensors`
+    path: str | Path,  # file, by custom `*.safetensors`
 ) -> Path:
-    "Write an evaluator as one safetensors file with a JSON header, whole or not at all."
+    "Write an evaluator as a checkpoint, whole or not at all."
     if evaluator.vocabulary is None:
         raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
-    header = json.dumps(to_plain({"kind": evaluator.kind, "config": evaluator.net.config, "vocabulary": evaluator.vocabulary.to_dict(),
-                                  "info": evaluator.info, "fingerprint": evaluator.fingerprint}), sort_keys=True)
-    with atomic_file(path) as t: save_file(evaluator.tensors(), str(t), metadata={"fsq_mardm": header})
-    return Path(path)
+    about = {"kind": evaluator.kind, "config": evaluator.net.config, "vocabulary": evaluator.vocabulary.to_dict(),
+        "info": evaluator.info, "fingerprint": evaluator.fingerprint}
+    state = {"net": evaluator.net.state_dict(), "mean": evaluator.mean, "std": evaluator.std}
+    if evaluator.kind == "matching": state["words"] = evaluator.words
+    return save_checkpoint(path, state, about)
 
 def load_evaluator(
-    path,  # file written by `save_evaluator`
-    device="cpu",  # where the networks go
+    path: str | Path,  # file written by `save_evaluator`
+    device: Any = "cpu",  # where the networks go
 ):  # Evaluator or ContrastEvaluator
     "Read an evaluator; `CheckpointError` names a missing, foreign or damaged file."
-    if not Path(path).is_file(): raise CheckpointError(f"{path}: missing; expected an evaluator file")
-    try:
-        with safe_open(str(path), "pt") as f:
-            header = json.loads((f.metadata() or {}).get("fsq_mardm", "{}"))
-            tensors = {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, ValueError, OSError) as e:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
-    if header.get("kind") not in ("matching", "contrast"):
-        raise CheckpointError(f"{path}: found kind {header.get('kind')!r}, expected an evaluator ('matching' or 'contrast')")
-    try: evaluator = _rebuild(header, tensors)
-    except KeyError as e: raise CheckpointError(f"{path}: {e} is missing; expected an evaluator file") from None
+    state, meta = load_checkpoint(path)
+    if meta.get("kind") not in ("matching", "contrast"):
+        raise CheckpointError(f"{path}: found kind {shown(meta.get('kind'))}, expected an evaluator ('matching' or 'contrast')")
+    try: evaluator = _rebuild(meta, state)
     except (CheckpointError, ConfigError) as e: raise CheckpointError(f"{path}: {e}") from None
-    if header.get("fingerprint", evaluator.fingerprint) != evaluator.fingerprint:
-        raise CheckpointError(f"{path}: found content {evaluator.fingerprint}, expected {header['fingerprint']}; the file is damaged")
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as e:
+        raise CheckpointError(f"{path}: describes no evaluator ({type(e).__name__}: {first_line(e)}), expected one") from e
+    if meta.get("fingerprint") != evaluator.fingerprint:
+        raise CheckpointError(f"{path}: found content {evaluator.fingerprint}, expected {shown(meta.get('fingerprint'))}; the file is damaged")
     return evaluator.to(device)
 
-def _rebuild(header: dict, tensors: dict):
-    "The evaluator that a file's header and tensors describe."
-    matching, vocabulary = header["kind"] == "matching", Vocabulary.from_dict(header["vocabulary"])
-    net = (EvaluatorNet if matching else MotionCLIP)(**header["config"])
-    load_into(net, {k[4:]: v for k, v in tensors.items() if k.startswith("net.")}, header["kind"])
-    mean, std = tensors["mean"], tensors["std"]
-    if matching: return Evaluator(net, vocabulary, mean, std, tensors["words"], header["info"])
-    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, header["info"])
+def _rebuild(meta: dict, state: dict):
+    "The evaluator that a file describes."
+    matching, vocabulary = meta["kind"] == "matching", Vocabulary.from_dict(meta["vocabulary"])
+    net = load_into((EvaluatorNet if matching else MotionCLIP)(**meta["config"]), state["net"], meta["kind"])
+    mean, std = state["mean"], state["std"]
+    if matching: return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
+    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, meta["info"])
 
 # %% ../nbs/50_evaluators.ipynb #fed3cca0
 class PairData:
-    "Motion and captions of a split on one device, with seeded batches of matched pairs."
+    "Motion and captions of a split on one device, and batches of matched pairs."
     def __init__(self,
         split,  # a corpus split: len(), lengths, captions, essential(i) (or full(i))
         vocabulary: Vocabulary,  # to encode the captions
         mean, std,  # (D,) normalisation
-        device="cpu",  # where the data lives
-        feature: str = "essential",  # "essential" (67 or 64) or "full" (263 or 251)
+        device: Any = "cpu",  # where the data lives
+        features: str = "essential",  # "essential" (67 or 64) or "full" (263 or 251)
     ):
-        clips = [torch.as_tensor(np.asarray(getattr(split, feature)(i))).float() for i in range(len(split))]
+        clips = [torch.as_tensor(np.asarray(getattr(split, features)(i))).float() for i in range(len(split))]
         clips = _check_motions(clips, None, len(mean))
         if not clips: raise DataError("split: found no clip, expected at least one")
         lengths = torch.tensor([len(c) for c in clips])
@@ -456,36 +454,65 @@ class PairData:
         self.frames = ((torch.cat(clips) - mean) / std).to(device)
         self.starts = F.pad(lengths.cumsum(0), (1, 0))[:-1].numpy()
         self.lengths, self.device = lengths.numpy(), device
-        flat = [(i, c) for i, cs in enumerate(split.captions) for c in cs]
-        ids, pos, n = encode_tokens(vocabulary, [c.tokens for _, c in flat])
-        self.ids, self.pos, self.words = ids.to(device), pos.to(device), n
-        names = {t: k for k, t in enumerate(dict.fromkeys(c.text for _, c in flat))}
-        self.text_id = np.array([names[c.text] for _, c in flat])
-        self.own = [[] for _ in clips]
+        self._read_captions(split.captions, vocabulary)
+
+    def __len__(self) -> int: return len(self.own)
+
+    def _read_captions(self, captions: list, vocabulary: Vocabulary) -> None:
+        "Captions as tensors, which of them belong to which clip, and which are equal."
+        flat = [(i, c) for i, own in enumerate(captions) for c in own]
+        ids, pos, self.words = encode_tokens(vocabulary, [c.tokens for _, c in flat])
+        self.ids, self.pos = ids.to(self.device), pos.to(self.device)
+        numbers = {text: k for k, text in enumerate(dict.fromkeys(c.text for _, c in flat))}
+        self.text_id = np.array([numbers[c.text] for _, c in flat])
+        self.own = [[] for _ in captions]  # caption numbers of each clip
         for k, (i, _) in enumerate(flat): self.own[i].append(k)
-        if (bad := [i for i, o in enumerate(self.own) if not o]): raise DataError(f"split: entry {bad[0]} has no caption, expected at least one")
+        if (bad := [i for i, own in enumerate(self.own) if not own]): raise DataError(f"split: entry {bad[0]} has no caption, expected at least one")
         width = max(map(len, self.own))
-        self.own_ids = np.array([[self.text_id[k] for k in o] + [-1] * (width - len(o)) for o in self.own])
+        self.own_ids = np.array([[self.text_id[k] for k in own] + [-1] * (width - len(own)) for own in self.own])
 
-    def __len__(self): return len(self.own)
+    @property
+    def fingerprint(self) -> str:
+        "Short hash of all motions and captions: which pairs an evaluator was trained on."
+        h = hashlib.sha256(self.frames.cpu().numpy().tobytes())
+        for part in (self.lengths, self.text_id, self.ids.cpu().numpy()): h.update(np.ascontiguousarray(part).tobytes())
+        return h.hexdigest()[:12]
 
-    def order(self, batch_size: int, rng, spread: float = 24.0) -> list:
-        "Batches of entries of similar length (noise of `spread` frames), in random order; a short last one joins its neighbour."
-        key = self.lengths + rng.normal(0, spread, len(self))
-        ranked = np.argsort(key, kind="stable")
-        return [ranked[p] for p in np.array_split(np.arange(len(ranked)), max(1, len(ranked) // batch_size))]
+# %% ../nbs/50_evaluators.ipynb #aab35bf3
+def crop_pairs(
+    data: PairData,
+    entries: np.ndarray,  # (B,) clips
+    rng: np.random.Generator | None = None,  # draws captions and crops; None: the first caption, the whole clip
+) -> tuple[Tensor, Tensor, np.ndarray, Tensor]:
+    "Crops (B, T, D), lengths (B,), captions (B,) and match (text, motion): True where a caption is also one of that motion's."
+    length, start = data.lengths[entries].copy(), data.starts[entries].copy()
+    caption = np.array([data.own[i][0 if rng is None else int(rng.integers(len(data.own[i])))] for i in entries])
+    if rng is not None:
+        length = np.maximum(4, length - 4 * (rng.random(len(entries)) < 1 / 3))
+        start = start + (rng.random(len(entries)) * (data.lengths[entries] - length + 1)).astype(int)
+    index = start[:, None] + np.minimum(np.arange(length.max()), length[:, None] - 1)
+    motion = data.frames[torch.as_tensor(index, device=data.device)]
+    match = (data.own_ids[entries][None] == data.text_id[caption][:, None, None]).any(2)
+    return motion, torch.as_tensor(length), caption, torch.as_tensor(match, device=data.device)
 
-    def batch(self, entries, rng=None) -> tuple:
-        "Crops (B, T, D), lengths (B,), captions (B,) and match (text, motion) True where a caption is also one of that motion's."
-        caption = np.array([self.own[i][int(rng.integers(len(self.own[i]))) if rng is not None else 0] for i in entries])
-        length, start = self.lengths[entries].copy(), self.starts[entries].copy()
-        if rng is not None:
-            length = np.maximum(4, length - 4 * (rng.random(len(entries)) < 1 / 3))
-            start = start + (rng.random(len(entries)) * (self.lengths[entries] - length + 1)).astype(int)
-        index = start[:, None] + np.minimum(np.arange(length.max()), length[:, None] - 1)
-        motion = self.frames[torch.as_tensor(index, device=self.device)]
-        match = (self.own_ids[entries][None] == self.text_id[caption][:, None, None]).any(2)
-        return motion, torch.as_tensor(length), caption, torch.as_tensor(match, device=self.device)
+def pair_batches(
+    data: PairData,
+    batch_size: int = 64,  # pairs; a short last batch joins its neighbour
+    seed: int = 0,  # of order, captions and crops
+    spread: float = 24.0,  # frames: noise on the lengths by which batches of similar length are made
+) -> Callable:  # batch number -> see `crop_pairs`; `.entries(k)` are its clips
+    "Batches of clips of similar length, in random order."
+    count = max(1, len(data) // batch_size)
+    @lru_cache(2)
+    def order(epoch: int) -> list:
+        rng = numpy_rng(seed, "evaluator order", epoch)
+        ranked = np.argsort(data.lengths + rng.normal(0, spread, len(data)), kind="stable")
+        parts = np.array_split(ranked, count)
+        return [parts[i] for i in rng.permutation(count)]
+    entries = lambda k: order(k // count)[k % count]
+    def batch(k: int) -> tuple: return crop_pairs(data, entries(k), numpy_rng(seed, "evaluator batch", k))
+    batch.entries, batch.per_epoch = entries, count
+    return batch
 
 # %% ../nbs/50_evaluators.ipynb #a7befccd
 def pair_loss(
@@ -532,63 +559,65 @@ def validation_score(
         total.append(r_precision(text[caption[p]], motion[p], 3, min(pool, len(data)), "fill"))
     return np.mean(total, 0)
 
+# %% ../nbs/50_evaluators.ipynb #bf92c051
 @torch.no_grad()
 def embed_pairs(
     net,  # networks with embed_motion(x, lengths) and config["input_width"]
     embed_text,  # function of caption numbers -> (n, E)
     data: PairData,  # what to embed
     size: int = 128,  # clips or captions at a time
-) -> tuple:  # (N, E) motions, (M, E) captions
+) -> tuple[Tensor, Tensor]:  # (N, E) motions, (M, E) captions
     "All motions and captions of a data set under networks in training, in float32."
-    training, rows = net.training, np.argsort(data.lengths, kind="stable")
+    training, rows, parts = net.training, np.argsort(data.lengths, kind="stable"), []
     net.eval()
-    parts = []
     for part in np.array_split(rows, max(1, len(rows) // size)):
-        x, n, _, _ = data.batch(part)
+        x, n, _, _ = crop_pairs(data, part)
         parts.append(net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device)).float().cpu())
     motion = torch.empty(len(rows), parts[0].shape[1])
     motion[rows] = torch.cat(parts)
-    text = torch.cat([embed_text(k).float().cpu() for k in np.array_split(np.arange(len(data.ids)), max(1, len(data.ids) // size))])
+    captions = np.array_split(np.arange(len(data.ids)), max(1, len(data.ids) // size))
+    text = torch.cat([embed_text(k).float().cpu() for k in captions])
     net.train(training)
     return motion, text
 
 # %% ../nbs/50_evaluators.ipynb #f34bc3ff
 def fit_pairs(
     modules: nn.ModuleDict,  # everything that is trained
-    batch_loss,  # function of (motion, lengths, captions, match) -> scalar
-    embed,  # function of PairData -> embeddings, for validation
-    train: PairData,  # training pairs
-    val: PairData,  # validation pairs
-    steps: int, batch_size: int, lr: float, seed: int, every: int | None, log, progress: bool,
-) -> tuple:  # best record, history; the modules hold the best state
-    "Contrastive training with warm-up and cosine decay; keeps the state that is best on validation R-precision."
+    batch_loss: Callable,  # (motion, lengths, captions, match, generator) -> scalar
+    embed: Callable,  # PairData -> embeddings, for validation
+    train: PairData, val: PairData,  # training and validation pairs
+    out: str | Path,  # folder of the run
+    settings,  # steps, batch_size, lr, seed
+    about: dict,  # what the weights depend on besides
+    **how: Any,  # of `fit`: is_continue, restart, progress, save_every, ...
+) -> TrainResult:  # the modules hold the best state
+    "Contrastive training with warm-up and a rate that falls to zero; keeps the state that is best on validation R-precision."
     if len(train) < 2: raise DataError(f"split_train: found {len(train)} entries, expected at least 2")
-    rng, every = numpy_rng(seed, "evaluator batches"), every or max(1, steps // 10)
-    parameters = [p for p in modules.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-2, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: min(1, (k + 1) / max(1, steps // 20)) * (1 + math.cos(math.pi * k / steps)) / 2)
-    best, state, history, queue = None, None, [], []
-    modules.train()
-    for step in tqdm(range(1, steps + 1), "evaluator", disable=not progress, leave=False):
-        if not queue: queue = train.order(batch_size, rng)
-        loss = batch_loss(*train.batch(queue.pop(int(rng.integers(len(queue)))), rng))
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % every and step != steps: continue
-        history.append({"step": step, "loss": float(loss.detach()), "r_precision": validation_score(embed, val, seed).tolist()})
-        if log: log(history[-1])
-        if best is None or sum(history[-1]["r_precision"]) > sum(best["r_precision"]): best, state = history[-1], copy.deepcopy(modules.state_dict())
-    modules.load_state_dict(state)
-    modules.eval()
-    return best, history
+    s, batch = settings, pair_batches(train, settings.batch_size, settings.seed)
+    def loss(model: nn.Module, k: int, generator: torch.Generator) -> tuple: return batch_loss(*batch(k), generator), {}
+    loss.items = lambda k: batch.entries(k).tolist()
+    def validate(model: nn.Module, step: int) -> dict:
+        tops = validation_score(embed, val, s.seed)
+        return {f"top{k + 1}": v for k, v in enumerate(tops)} | {"retrieval": tops.sum()}
+    every = max(1, s.steps // 10)
+    optimisation = dict(lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20, schedule="linear", clip=1.0)
+    result = fit(modules, loss, steps=s.steps, out=out, seed=s.seed, validate=validate, best=("retrieval", "max"),
+        extra_meta={**about, "settings": dataclasses.asdict(s), "pairs": train.fingerprint}, **optimisation,
+        **{"save_every": every, "log_every": min(50, every), **how})
+    best = result.last.parent/result.best["path"]
+    load_into(modules, load_checkpoint(best, train.device)[0]["model"], best).eval()
+    return result
+
+def _history(result: TrainResult) -> list[dict]:
+    "What each validation found: step, mean loss since the one before, R-precision top 1 to 3."
+    steps = [0] + [v["step"] for v in result.validation]
+    losses = [float(result.history["loss"][a:b].mean()) for a, b in zip(steps, steps[1:])]
+    return [{"step": v["step"], "loss": loss, "r_precision": [v[f"top{k}"] for k in (1, 2, 3)]} for v, loss in zip(result.validation, losses)]
 
 @contextmanager
 def seeded(
     seed: int,  # base seed
-    device,  # where the draws happen
+    device: Any,  # where the draws happen
 ):
     "A block whose torch draws come from `seed` and leave the global generators as they were."
     with torch.random.fork_rng([torch.device(device)] if torch.device(device).type == "cuda" else []):
@@ -596,83 +625,104 @@ def seeded(
         yield
 
 # %% ../nbs/50_evaluators.ipynb #eb71181d
+@dataclass(frozen=True)
+class EvaluatorSettings:
+    "What an evaluator's weights depend on besides its corpus."
+    size: str = "small"  # name in `EVALUATOR_SIZES`
+    widths: dict = field(default_factory=dict)  # overrides of the size, e.g. {"embed": 48}
+    features: str = "essential"  # "essential" (67, 64) or "full" (263, 251)
+    loss: str = "infonce"  # "infonce" or "margin"
+    steps: int = 1500  # optimiser steps
+    batch_size: int = 64  # pairs a step
+    lr: float = 1e-3  # peak learning rate: short warm-up, then a straight line to zero
+    dropout: float = 0.2  # after the movement convolutions, and on words
+    noise: float = 0.0  # standard deviation of Gaussian noise on normalised frames while training
+    seed: int = 3407  # of weights, batches, crops, dropout
+
+    def sizes(self) -> dict:
+        "Widths of the networks."
+        if self.size not in EVALUATOR_SIZES: raise ConfigError(f"size: found {shown(self.size)}, expected one of {', '.join(EVALUATOR_SIZES)}")
+        return {**EVALUATOR_SIZES[self.size], **self.widths}
+
+# %% ../nbs/50_evaluators.ipynb #8ded1817
+def _new_networks(
+    settings: EvaluatorSettings,
+    width: int,  # D
+    vocabulary: Vocabulary,
+    device: Any,
+) -> nn.ModuleDict:  # net, words, scale
+    "Fresh networks and word vectors: learned ones, or the vocabulary's own, held fixed."
+    widths, vectors = settings.sizes(), vocabulary.vectors
+    if vectors is not None: widths = {**widths, "word": vectors.shape[1]}
+    net = EvaluatorNet(width - 4 if settings.features == "full" else width, dropout=settings.dropout, **widths)
+    if vectors is None: words = nn.Embedding(len(vocabulary), widths["word"])
+    else: words = nn.Embedding.from_pretrained(torch.as_tensor(vectors).float(), freeze=True)
+    scale = nn.ParameterList([torch.zeros(())])
+    return nn.ModuleDict({"net": net, "words": words, "scale": scale}).to(device)
+
 def train_evaluator(
-    split_train,  # corpus split to train on
-    split_val,  # corpus split to choose on
+    split_train, split_val,  # corpus splits to train on and to choose on
     vocabulary: Vocabulary,  # words of the corpus, or published word vectors
     mean, std,  # (D,) normalisation of the raw features
-    size: str = "small",  # name in `EVALUATOR_SIZES`
-    steps: int = 1500,  # optimiser steps
-    batch_size: int = 64,  # pairs a step
-    lr: float = 1e-3,  # peak learning rate: short warm-up, then cosine to zero
-    loss: str = "infonce",  # "infonce" or "margin"
-    seed: int = 0,  # of weights, batches, crops, dropout
-    device="cpu",  # where to train
-    feature: str = "essential",  # "essential" or "full"
-    every: int | None = None,  # steps between validations; None: a tenth
-    dropout: float = 0.2,  # after the movement convolutions, and on words
-    noise: float = 0.0,  # standard deviation of Gaussian noise on normalised frames while training
-    log=None,  # called with a dict at every validation
-    progress: bool = True,  # show a bar
-    **widths,  # overrides of the size, e.g. embed=48
+    out: str | Path,  # folder of the run
+    device: Any = "cpu",  # where to train
+    **options: Any,  # fields of `EvaluatorSettings`; and of `fit`: progress, is_continue, restart, ...
 ) -> Evaluator:
     "Train the published architecture on any corpus and return the state that was best on validation R-precision."
-    if size not in EVALUATOR_SIZES: raise ConfigError(f"size: found {size!r}, expected one of {', '.join(EVALUATOR_SIZES)}")
-    train, val = (PairData(s, vocabulary, mean, std, device, feature) for s in (split_train, split_val))
-    with seeded(seed, device):
-        net, words = _new_networks(len(mean), vocabulary, {**EVALUATOR_SIZES[size], **widths}, feature, dropout, device)
-        modules = nn.ModuleDict({"net": net, "words": words, "scale": nn.ParameterList([torch.zeros((), device=device)])})
+    s, how = sort_settings(EvaluatorSettings, options)
+    with seeded(s.seed, device): modules = _new_networks(s, len(mean), vocabulary, device)
+    train, val = (PairData(split, vocabulary, mean, std, device, s.features) for split in (split_train, split_val))
+    net, words = modules["net"], modules["words"]
+    def embed_text(data: PairData, k: np.ndarray, dropout: float = 0.) -> Tensor:
+        return net.embed_text(F.dropout(words(data.ids[k]), dropout), data.pos[k], data.words[k])
+    def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
+        if s.noise: x = x + s.noise * torch.randn(x.shape, generator=generator, device=x.device)
+        motion = net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device))
+        return pair_loss(embed_text(train, caption, s.dropout), motion, match, s.loss, modules["scale"][0].exp())
+    embed = lambda data: embed_pairs(net, lambda k: embed_text(data, k), data)
+    result = fit_pairs(modules, batch_loss, embed, train, val, out, s, {"what": "evaluator", "config": net.config}, **how)
+    return Evaluator(net, vocabulary, mean, std, words.weight, dataclasses.asdict(s) | _outcome(result))
 
-        def batch_loss(x, n, caption, match):
-            if noise: x = x + noise * torch.randn_like(x)
-            motion = net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device))
-            text = net.embed_text(F.dropout(words(train.ids[caption]), dropout), train.pos[caption], train.words[caption])
-            return pair_loss(text, motion, match, loss, modules["scale"][0].exp())
-        embed = lambda data: embed_pairs(net, lambda k: net.embed_text(words(data.ids[k]), data.pos[k], data.words[k]), data)
-        best, history = fit_pairs(modules, batch_loss, embed, train, val, steps, batch_size, lr, seed, every, log, progress)
-    info = dict(size=size, steps=steps, batch_size=batch_size, lr=lr, loss=loss, seed=seed, feature=feature, noise=noise, best=best, history=history)
-    return Evaluator(net, vocabulary, mean, std, words.weight, info)
-
-def _new_networks(width: int, vocabulary, widths: dict, feature: str, dropout: float, device):
-    "Fresh networks and word vectors: learned ones, or the vocabulary's own, held fixed."
-    vectors = vocabulary.vectors
-    if vectors is not None: widths = {**widths, "word": vectors.shape[1]}
-    net = EvaluatorNet(width - 4 if feature == "full" else width, dropout=dropout, **widths).to(device)
-    if vectors is not None: return net, nn.Embedding.from_pretrained(torch.as_tensor(vectors).float(), freeze=True).to(device)
-    return net, nn.Embedding(len(vocabulary), widths["word"]).to(device)
+def _outcome(result: TrainResult) -> dict:
+    "The validations of a training, and the one that decided."
+    history = _history(result)
+    return {"best": next(h for h in history if h["step"] == result.best["step"]), "history": history}
 
 # %% ../nbs/50_evaluators.ipynb #6f4741ef
+@dataclass(frozen=True)
+class ContrastSettings:
+    "What a contrastive evaluator's weights depend on besides its corpus."
+    width: int = 64  # of both transformers
+    layers: int = 2  # of both transformers
+    heads: int = 4  # attention heads
+    output: int = 64  # width of the embedding
+    steps: int = 400  # optimiser steps
+    batch_size: int = 64  # pairs a step
+    lr: float = 1e-3  # peak learning rate
+    dropout: float = 0.1  # in the transformers
+    seed: int = 3407  # of weights, batches, crops, dropout
+
 def train_contrast(
-    split_train,  # corpus split to train on
-    split_val,  # corpus split to choose on
+    split_train, split_val,  # corpus splits to train on and to choose on
     vocabulary: Vocabulary,  # words of the corpus
     mean, std,  # (D,) normalisation of the raw features
-    width: int = 64,  # of both transformers
-    layers: int = 2,  # of both transformers
-    heads: int = 4,  # attention heads
-    output: int = 64,  # width of the embedding
-    steps: int = 400,  # optimiser steps
-    batch_size: int = 64,  # pairs a step
-    lr: float = 1e-3,  # peak learning rate
-    seed: int = 0,  # of weights, batches, crops, dropout
-    device="cpu",  # where to train
-    every: int | None = None,  # steps between validations; None: a tenth
-    dropout: float = 0.1,  # in the transformers
-    log=None,  # called with a dict at every validation
-    progress: bool = True,  # show a bar
+    out: str | Path,  # folder of the run
+    device: Any = "cpu",  # where to train
+    **options: Any,  # fields of `ContrastSettings`; and of `fit`: progress, is_continue, restart, ...
 ) -> ContrastEvaluator:
     "Train the contrastive text-motion transformer on essential features; chosen by R-precision of the cosine on validation data."
-    train, val = (PairData(s, vocabulary, mean, std, device) for s in (split_train, split_val))
-    tokenize = word_tokenizer(vocabulary)
-    tokens = {id(d): tokenize([c for cs in s.captions for c in cs]).to(device) for d, s in ((train, split_train), (val, split_val))}
-    with seeded(seed, device):
-        net = MotionCLIP(len(mean), width, layers, heads, 2 * width, dropout, output, len(vocabulary) + 1, tokens[id(train)].shape[1]).to(device)
-        def batch_loss(x, n, caption, match):
-            motion, text = F.normalize(net.embed_motion(x, n), dim=1), F.normalize(net.embed_text(tokens[id(train)][caption]), dim=1)
-            return contrastive_loss(net.logit_scale.clamp(max=math.log(100)).exp() * text @ motion.T, match)
-        def embed(data):
-            motion, text = embed_pairs(net, lambda k: net.embed_text(tokens[id(data)][k]), data)
-            return F.normalize(motion, dim=1), F.normalize(text, dim=1)
-        best, history = fit_pairs(nn.ModuleDict({"net": net}), batch_loss, embed, train, val, steps, batch_size, lr, seed, every, log, progress)
-    info = dict(steps=steps, batch_size=batch_size, lr=lr, seed=seed, best=best, history=history)
-    return ContrastEvaluator(net, tokenize, mean, std, vocabulary, info)
+    s, how = sort_settings(ContrastSettings, options)
+    tokenize, tokens = word_tokenizer(vocabulary), {}
+    train, val = (PairData(split, vocabulary, mean, std, device) for split in (split_train, split_val))
+    for data, split in ((train, split_train), (val, split_val)):
+        tokens[id(data)] = tokenize([c for own in split.captions for c in own]).to(device)
+    with seeded(s.seed, device):
+        context = tokens[id(train)].shape[1]
+        net = MotionCLIP(len(mean), s.width, s.layers, s.heads, 2 * s.width, s.dropout, s.output, len(vocabulary) + 1, context).to(device)
+    def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
+        motion, text = F.normalize(net.embed_motion(x, n), dim=1), F.normalize(net.embed_text(tokens[id(train)][caption]), dim=1)
+        return contrastive_loss(net.logit_scale.clamp(max=math.log(100)).exp() * text @ motion.T, match)
+    def embed(data: PairData) -> list[Tensor]:
+        return [F.normalize(part, dim=1) for part in embed_pairs(net, lambda k: net.embed_text(tokens[id(data)][k]), data)]
+    result = fit_pairs(nn.ModuleDict({"net": net}), batch_loss, embed, train, val, out, s, {"what": "contrast", "config": net.config}, **how)
+    return ContrastEvaluator(net, tokenize, mean, std, vocabulary, dataclasses.asdict(s) | _outcome(result))

@@ -225,7 +225,7 @@ def fit_length(
         pick = torch.randint(len(tokens["train"]), (batch_size,), generator=generator, device=device)
         return model.loss(texts["train"][pick], tokens["train"][pick]), {}
     meta = dict(what="length", config=model.config, encoder=encoder, corpus=dict(name=corpus.name, fingerprint=corpus.fingerprint))
-    done = fit(model, loss, steps=steps, out=out, seed=seed, lr=lr, warm_up=min(100, steps), save_every=steps, overwrite=True,
+    done = fit(model, loss, steps=steps, out=out, seed=seed, lr=lr, warm_up_iter=min(100, steps), save_every=steps, overwrite=True,
                progress=progress, extra_meta=meta)
     median = (done.model.probabilities(texts["val"]).cumsum(-1) < .5).sum(-1)
     off, constant = ((guess - tokens["val"]).abs().float().mean().item()*4 for guess in (median, tokens["train"].median()))
@@ -351,8 +351,8 @@ def edit_motion(
 
 # %% ../nbs/59_pipeline.ipynb #59a10071
 DEMO = dict(corpus=dict(n_clips=600),
-            ae=dict(steps=1200, batch_size=64, lr=1e-3, warm_up=60, milestones=(900,), overrides=dict(width=64, latent_dim=64, dropout=0.)),
-            generator=dict(steps=1500, batch_size=32, lr=1e-3, warm_up=60, milestones=(1100,), ema=.99, bucket=8, diffmlps_batch_mul=2,
+            ae=dict(steps=1200, batch_size=64, lr=1e-3, warm_up_iter=60, milestones=(900,), overrides=dict(width=64, latent_dim=64, dropout=0.)),
+            generator=dict(steps=1500, batch_size=32, lr=1e-3, warm_up_iter=60, milestones=(1100,), ema=.99, bucket=8, diffmlps_batch_mul=2,
                            overrides=dict(latent_dim=128, ff_size=512, dropout=.05, head=dict(depth=3, width=192))),
             length=dict(steps=1000), encoder="minilm")
 DEMO_MODELS = {"AE": ("AE_Model_S", "MARDM-SiT-S"), "VQ": ("VQ_AE_Model_S", "VQ-MARDM-SiT-S"), "FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-SiT-S")}

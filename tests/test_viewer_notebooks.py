@@ -10,7 +10,7 @@ import pytest
 from fsq_mardm.pipeline import make_demo
 
 PROJECT = Path(__file__).resolve().parent.parent
-BRIEF = dict(steps=1, batch_size=4, warm_up=1)
+BRIEF = dict(steps=1, batch_size=4, warm_up_iter=1)
 LEAST = dict(corpus=dict(n_clips=24), ae=dict(BRIEF, overrides=dict(width=32, latent_dim=32)), length=dict(steps=1), encoder="hash",
              generator=dict(BRIEF, overrides=dict(latent_dim=16, ff_size=16, head=dict(depth=1, width=16))))
 
