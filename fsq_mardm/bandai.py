@@ -133,6 +133,7 @@ class Travel:
     turn_seconds: float  # time from a tenth to nine tenths of the turn
     bearing: float  # direction of travel against the mean facing
 
+# %% ../nbs/23_bandai.ipynb #ba293350
 def measure_travel(joints: np.ndarray, heading: np.ndarray) -> Travel:
     "Travel of a clip (T, 22, 3) with its facing (T,)."
     root = _smooth(joints[:, 0][:, [0, 2]], 0.15)
@@ -192,6 +193,7 @@ class Hand:
     swing: float  # range to the front and back, metres
     thrusts: int  # times the arm is stretched to the front
 
+# %% ../nbs/23_bandai.ipynb #f1a5c2c7
 def measure_hand(
     body: np.ndarray,  # (T, 22, 3) in the body frame
     side: str,  # 'left' or 'right'
@@ -219,6 +221,7 @@ def measure_hand(
                 FPS/float(np.median(np.diff(waves))) if len(waves) > 1 else 0., float(reach[k, 0]*sign), float(reach[k, 2]),
                 float(np.ptp(np.percentile(reach[:, 2], (5, 95)))), len(thrusts))
 
+# %% ../nbs/23_bandai.ipynb #82bfc61f
 def _longest(mask) -> int:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return int((edges[1::2] - edges[::2]).max(initial=0))
@@ -244,6 +247,7 @@ def measure_posture(body: np.ndarray, joints: np.ndarray) -> Posture:
     return Posture(float(np.median(lean)), float(lean.max()), len(bows), _longest(lean > lean.max() - 6)/FPS,
                    float(np.ptp(joints[:, 0, 1])), *kicks)
 
+# %% ../nbs/23_bandai.ipynb #59157173
 @dataclass(frozen=True)
 class Measured:
     "Everything that captions may speak of."
@@ -353,6 +357,7 @@ def active_hands(m: Measured) -> str:
     if low > .2 and low/high > .6: return "both"
     return ("left" if m.left.rise > m.right.rise else "right") if low/high < .45 else ""
 
+# %% ../nbs/23_bandai.ipynb #2bf9fb7c
 def hand_facts(m: Measured, hands: str) -> list[str]:
     "Keys of `PHRASES` that hold for the hands that act."
     acting = [getattr(m, side) for side in (("left", "right") if hands == "both" else (hands,)) if side]
@@ -394,6 +399,7 @@ def _rounds_to(x, n=None, most=20) -> bool:
     "Whether x is near enough to a whole number (to n) to be called about that."
     return .7 < x < most + .3 and abs(x - round(x)) < (.3 if x < 3 else .45) and (n is None or round(x) == n)
 
+# %% ../nbs/23_bandai.ipynb #ffeab407
 def sentence(
     fragments,  # such as ("a person", "walks", "forward", ", then turns left")
 ) -> str:
@@ -420,6 +426,7 @@ def _way(m: Measured, words: _Words, content: str) -> tuple[str, str]:
     if 110 < abs(t.bearing) < 160: return words.one((f"diagonally backward to the {toward}", f"backwards and to the {toward}")), ""
     return ("backward" if abs(t.bearing) > 160 else ""), ""
 
+# %% ../nbs/23_bandai.ipynb #68b20312
 def _travels(m: Measured, words: _Words, content: str, style: str, n: int) -> list[str]:
     "A sentence about walking, running or dashing with n facts."
     t, gait = m.travel, "walk" if content.startswith("walk") else "run"
@@ -442,6 +449,7 @@ def _hand_name(hands, words):
     if hands == "both": return words.one(("both hands", "both arms", "their hands" if words.chance(0.3) else "both hands"))
     return words.one((f"the {hands} hand", f"their {hands} hand", f"the {hands} arm", f"their {hands} arm"))
 
+# %% ../nbs/23_bandai.ipynb #666ec9f3
 def _gestures(m: Measured, words: _Words, content: str, style: str, n: int) -> list[str]:
     "A sentence about raising, waving or saying goodbye with n facts."
     hands, (who, how) = active_hands(m), words.who(style)
@@ -468,6 +476,7 @@ def _gestures(m: Measured, words: _Words, content: str, style: str, n: int) -> l
     if waves and level.startswith(("to ", "up ", "as ")): level = f"raised {level}"
     return [who, verb, level if words.chance(0.7) or not facts else "", how, *facts, end]
 
+# %% ../nbs/23_bandai.ipynb #d5922bc6
 def _bows(m: Measured, words: _Words, content: str, style: str, n: int) -> list[str]:
     "A sentence about bowing with n facts."
     p, (who, how) = m.posture, words.who(style)
@@ -493,6 +502,7 @@ _ACTIONS = {
     "dance": ("dances", "is dancing", "performs a dance"),
 }
 
+# %% ../nbs/23_bandai.ipynb #c104f470
 def _acts(m: Measured, words: _Words, content: str, style: str, n: int) -> list[str]:
     "A sentence about another action: the action by its label, and n facts measured."
     (who, how), hands, t, p = words.who(style), active_hands(m), m.travel, m.posture
@@ -515,6 +525,7 @@ def _acts(m: Measured, words: _Words, content: str, style: str, n: int) -> list[
     first = [f for f in facts if f.startswith(("with ", "for "))]
     return [who, words.one(_ACTIONS[kind]), how, *first, *(f", {f}" for f in facts if f not in first)]
 
+# %% ../nbs/23_bandai.ipynb #43901316
 def compose(
     joints: np.ndarray,  # (T, 22, 3)
     content: str,  # label, such as 'walk-turn-left'
@@ -581,6 +592,7 @@ def _factors(m: Measured) -> dict[str, float]:
 
 def _labels(name): return name.split("_")[1:3]
 
+# %% ../nbs/23_bandai.ipynb #010e6a1e
 def _read_parts(name: str, content, seed: int, mirror: bool) -> list[_Part]:
     "One file as parts with captions."
     kind, style = _labels(name)
@@ -681,6 +693,7 @@ def _read_all(source, pool, seed, workers, mirror, progress) -> list[_Part]:
     if twice: raise DataError(f"{source}: {twice}.bvh stands in it twice; expected each recording once")
     return parts
 
+# %% ../nbs/23_bandai.ipynb #2d9722df
 def _identifiers(parts) -> list[str]:
     "HumanML3D's six digits a recording; parts of one recording add their number."
     found, out = {}, []
@@ -698,6 +711,7 @@ def _splits(parts, names, prefixes, seed) -> dict[str, list[str]]:
     where = {i: s for s, ids in split.items() for i in ids}
     return {s: [prefix + i for prefix in prefixes for i in names if where[i.split("_")[0]] == s] for s in split}
 
+# %% ../nbs/23_bandai.ipynb #d64487e7
 def _clips(parts, names, captions, pool, workers, mirror, progress):
     "The clips of the corpus, originals and twins, as they are computed."
     todo = list(zip(names, parts))
@@ -852,6 +866,7 @@ def _holds(key: str, m: _Second, acting, text: str) -> bool:
         "bow deep": lambda: m.bend() > 50, "bow slight": lambda: m.bend() < 40,
         "lowered": lambda: all(m.wrist(s)[-1, 1] < m.wrist(s)[:, 1].min() + .35*np.ptp(m.wrist(s)[:, 1]) for s in acting)}[key]())
 
+# %% ../nbs/23_bandai.ipynb #8f3536e4
 _BY_PHRASE = {phrase: key for key, phrases in PHRASES.items() for phrase in phrases}
 _PHRASE = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _BY_PHRASE), key=len, reverse=True)) + r")\b")
 _VALUE = {**{w: i for i, w in enumerate(NUMBERS)}, **{w: i for i, w in TENS.items()}, "once": 1, "twice": 2}
@@ -898,6 +913,7 @@ def _way_holds(m, text) -> list[tuple[str, bool]]:
     if f := about(r"crouching down|going down low"): out.append((f[0], np.ptp(m.j[:, 0, 1]) > .2))
     return out
 
+# %% ../nbs/23_bandai.ipynb #0fcc0219
 def _count_holds(f, m, acting, text) -> bool:
     "Whether a number in a caption is right."
     said, unit = _VALUE[f[1] or f[3]], f[2] or "times"

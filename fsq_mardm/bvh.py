@@ -61,6 +61,7 @@ def _global_positions(bvh: Bvh) -> np.ndarray:
         turn[:, :, own] = sum(outer[:, k, None] * inner[None, k] for k in range(3))
     return np.ascontiguousarray(place.transpose(2, 1, 0))
 
+# %% ../nbs/12_bvh.ipynb #d8fa704f
 def _local(bvh: Bvh, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Places (3, N, T) and rotations (3, 3, N, T) of the joints relative to their parents, of channels (K, T)."
     place = np.repeat(bvh.offsets.T[:, :, None], data.shape[1], 2)
@@ -139,6 +140,7 @@ def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
 def _opened(lines: _Lines) -> None:
     if (words := lines.next("{")) != ["{"]: lines.fail(" ".join(words), "{")
 
+# %% ../nbs/12_bvh.ipynb #d1c86d8c
 def _field(lines: _Lines, key: str, count: int) -> list[float]:
     words = lines.next(key)
     if words[0] != key: lines.fail(" ".join(words), key)
@@ -218,6 +220,7 @@ def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
     values = table.to_numpy().ravel()
     return values.reshape(rows, columns) if len(values) == rows * columns and np.abs(values).max() < _LIMIT else None
 
+# %% ../nbs/12_bvh.ipynb #6fda7a14
 def _careful_numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.ndarray:
     "Any spacing, line by line; `DataError` names the first bad line."
     out = []
@@ -260,6 +263,7 @@ def _fit(joints: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, torch.
         turns.append(base)
     return rest, torch.stack(turns, 1)
 
+# %% ../nbs/12_bvh.ipynb #987674a6
 def _rebuild(joints: torch.Tensor, rest: torch.Tensor, turns: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     "Joints (T, J, 3) as a reader of rest offsets and rotations sees them."
     limbs = (turns[:, list(skeleton.parents[1:])] @ rest[1:, :, None])[..., 0]
@@ -269,6 +273,7 @@ def _rebuild(joints: torch.Tensor, rest: torch.Tensor, turns: torch.Tensor, skel
 _ORDER = ("Zrotation", "Xrotation", "Yrotation")
 _PLACE = ("Xposition", "Yposition", "Zposition")
 
+# %% ../nbs/12_bvh.ipynb #557cbe72
 def write_bvh(
     path,  # where the file goes
     joints,  # (T, J, 3) positions in units of the skeleton (metres for HumanML3D), Y up, tensor or array
@@ -296,6 +301,7 @@ def write_bvh(
     with atomic_file(path) as t: t.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Path(path)
 
+# %% ../nbs/12_bvh.ipynb #1c758f26
 def _tree(skeleton: Skeleton, rest: np.ndarray, translations: bool) -> tuple[list[int], list[str]]:
     "Joints depth first, and the lines of HIERARCHY."
     order, lines = [], ["HIERARCHY"]

@@ -195,6 +195,7 @@ def _other_side(m: re.Match) -> str:
     if word in ("cw", "ccw"): return "ccw" if word == "cw" else "cw"
     return "clockwise" if m[1] else "counterclockwise"
 
+# %% ../nbs/24_bvh_import.ipynb #cbde9675
 def _like(old: str, new: str) -> str:
     "`new` in the capitals of `old`."
     return new.upper() if old.isupper() and len(old) > 1 else new.capitalize() if old[0].isupper() else new

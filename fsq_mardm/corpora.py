@@ -146,6 +146,7 @@ def _check_source(name: str, source) -> None:
     if name not in CORPORA and not (source and is_own(source)): check_corpus_name(name)
     if not source or not Path(source).exists(): raise DataError(f"source {str(source)!r}: missing; expected the {name} files")
 
+# %% ../nbs/25_corpora.ipynb #940f4238
 def prepare_corpus(
     name: str,
     folder,  # folder that holds the corpora

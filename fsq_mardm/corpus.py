@@ -175,6 +175,7 @@ def split_ids(
         for position, name in zip(order, names): where.update({i: str(name) for i in groups[bases[position]]})
     return {name: [i for i in ids if where[i] == name] for name in fractions}
 
+# %% ../nbs/20_corpus.ipynb #ab22f75f
 def _deal(n: int, share: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Whole numbers near n * share + carry that add up to n, and what they owe."
     due = n * share + carry
@@ -264,6 +265,7 @@ def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
             raise DataError(f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split")
     return where
 
+# %% ../nbs/20_corpus.ipynb #62e0dd41
 def _write_clip(folder: Path, clip: Clip, skeleton):
     "Check one clip and write its three files."
     features, joints = np.asarray(clip.features, np.float32), np.asarray(clip.joints, np.float32)
@@ -325,6 +327,7 @@ _INFO = dict(  # field of corpus.json -> (what is good, in words)
     min_frames=(lambda v: type(v) is int and 4 <= v < MAX_LENGTH, f"a whole number from 4 to {MAX_LENGTH - 1}"),
     whole_first=(lambda v: type(v) is bool, "true or false"))
 
+# %% ../nbs/20_corpus.ipynb #cadc9256
 def _check_info(info, file) -> dict:
     "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
     if not isinstance(info, dict): raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
@@ -386,6 +389,7 @@ def _untouched(folder: Path, name: str, index: dict) -> bool:
     file = folder/f"{name}.npy"
     return _stamp(file) == index["stamps"][name] or file_fingerprint(file, length=64) == index["digests"][name]
 
+# %% ../nbs/20_corpus.ipynb #b94de1ab
 def _open_packed(folder: Path) -> _Packed | None:
     "The cache in `folder`, or None when there is none or it is damaged."
     try:
@@ -411,6 +415,7 @@ def _read_clip(root: Path, i: str, width: int) -> tuple[np.ndarray, list[list]]:
         raise _NotFinite(f"{path}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
     return features, [[c.text, " ".join(c.tokens), c.start, c.end] for c in read_captions(root/"texts"/f"{i}.txt")]
 
+# %% ../nbs/20_corpus.ipynb #aa60b856
 def _pack(root: Path, folder: Path, info: dict, skip: str | None):
     "Build the cache of a corpus in `folder`."
     skeleton = SKELETONS[info["skeleton"]]
@@ -481,6 +486,7 @@ def load_corpus(
         if packed is None: raise DataError(f"{folder}: packed cache cannot be read back; expected it to be whole after writing")
     return Corpus(root, packed)
 
+# %% ../nbs/20_corpus.ipynb #b8290213
 def _build_packed(root: Path, folder: Path, info: dict, skip: str | None):
     "Pack beside and rename; caches of earlier states of the corpus are removed."
     if folder.exists():
@@ -532,6 +538,7 @@ class _Entry:
     frames: int
     captions: tuple  # plain lists (text, tokens, start, end)
 
+# %% ../nbs/20_corpus.ipynb #7579595d
 def _clip_entries(
     clip: str, offset: int, frames: int, captions: list, fps: float,
     limits: tuple[int, int],  # fewest frames, and one more than most
@@ -682,6 +689,7 @@ class MotionBatch:
     motion: torch.Tensor  # (B, T, D), zeros behind each length
     lengths: torch.Tensor  # (B,) int64, frames
 
+# %% ../nbs/20_corpus.ipynb #5ad601e0
 def windows(
     packed: PackedSplit,
     window: int = 64,  # frames
@@ -728,6 +736,7 @@ def _draw(split: Split, rng, unit: int, max_frames: int, crops: bool) -> np.ndar
     start = (rng.random(len(n)) * (n - length + 1)).astype(np.int64)
     return np.stack([np.arange(len(n)), caption, start, length], 1)
 
+# %% ../nbs/20_corpus.ipynb #5d1fa4f8
 def epoch_plan(
     split: Split,
     epoch: int,  # each epoch draws anew
@@ -750,6 +759,7 @@ def epoch_plan(
     if drop_last: batches = [b for b in batches if len(b) == batch_size]
     return [batches[i] for i in rng.permutation(len(batches))] if bucket > 1 and shuffle else batches
 
+# %% ../nbs/20_corpus.ipynb #3f580973
 def eval_plan(
     split: Split,
     seed: int,

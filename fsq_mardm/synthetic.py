@@ -145,6 +145,7 @@ class Step:
 # %% ../nbs/22_synthetic.ipynb #ff571fdb
 MAX_FRAMES = 420  # frames that tracks can hold
 
+# %% ../nbs/22_synthetic.ipynb #8c8fffa9
 class Tracks:
     "Time functions of a clip in the making, sampled at `FPS`; `add` lays a keyed move on one of them."
     def __init__(self, n: int, style: Style, lead: int):
@@ -636,6 +637,7 @@ def _table(text: str) -> dict[str, list[str]]:
     rows = (row.partition(": ") for row in re.sub(r"\n\s+", " ", text.strip()).split("\n"))
     return {key: [phrase.strip() + "{style}" for phrase in phrases.split("|")] for key, _, phrases in rows}
 
+# %% ../nbs/22_synthetic.ipynb #d76e9469
 PHRASES = _table("""
 walk: <walk> forward{speed}{curve} | <walk> ahead{speed}{curve} | <stroll> forward{speed}{curve} | <take> steps
     forward{speed}{curve} | <move> forward{speed}{curve}
@@ -705,6 +707,7 @@ def act_key(act: Act, speed: float) -> str:
     if act.name == "sit": return "sit_up" if act.reps == 2 else "sit"
     return f"{act.name}_{act.way}" if act.name in ("raise", "kick") else act.name
 
+# %% ../nbs/22_synthetic.ipynb #43db0984
 def slots(
     act: Act,
     speed: float,  # m/s, as measured
@@ -815,6 +818,7 @@ ADJ: left right slow leisurely normal moderate brisk easy old elderly tired exha
 NUM: one two three four five six 90 180 360
 """
 
+# %% ../nbs/22_synthetic.ipynb #b58f1d0f
 def _lexicon() -> dict[str, str]:  # word -> token
     words = {}
     for line in re.sub(r"\n\s+", " ", _LEXICON.strip()).split("\n"):
@@ -849,6 +853,7 @@ KINDS = ("walk", "walk", "curve", "curve", "circle", "run", "run_curve", "back",
 _HANDS = ("wave", "raise", "punch", "clap", "pick")
 _GESTURES = ("wave", "raise", "punch", "clap", "kick", "bow", "squat", "jump", "turn", "sidestep", "pick", "sit")
 
+# %% ../nbs/22_synthetic.ipynb #f93ea8f2
 def draw_act(
     kind: str,  # one of KINDS without "+" or "&"
     rng: np.random.Generator,

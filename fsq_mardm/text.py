@@ -35,6 +35,7 @@ def _check_texts(texts) -> None:
     long = next((t for t in texts if len(t) > MAX_TEXT), None)
     if long is not None: raise ConfigError(f"text {long[:40]!r}...: {len(long)} characters, expected at most {MAX_TEXT}")
 
+# %% ../nbs/21_text.ipynb #e39df096
 class TextEncoder:
     "Base of the sentence encoders. Subclasses set `name`, `dim`, `key` and give `_tokens` and `_embed`."
     name: str
@@ -155,6 +156,7 @@ class MiniLM(TextEncoder):
         hidden = bert_forward(self.weights, ids, mask, self.heads) * mask[..., None]
         return F.normalize(hidden.sum(1) / lengths[:, None], dim=-1)
 
+# %% ../nbs/21_text.ipynb #63c4b489
 def _read_safetensors(path) -> dict[str, torch.Tensor]:
     "Tensors of a safetensors file; `CheckpointError` names it when it cannot be read."
     try: return load_file(path)
@@ -202,6 +204,7 @@ def openai_names(
         raise CheckpointError(f"{where}: no {missing[0]!r} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
     return {k: keep[k] for k in need}
 
+# %% ../nbs/21_text.ipynb #7ec5425f
 def _from_transformers(state: dict) -> dict:
     "The names of transformers' CLIPTextModelWithProjection as OpenAI's."
     out, stacks = {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {}, {}
@@ -237,6 +240,7 @@ def _strided(storage, offset, size, stride, *_):
         raise pickle.UnpicklingError("tensor beyond its numbers")
     return storage.as_strided(tuple(size), tuple(stride), offset)
 
+# %% ../nbs/21_text.ipynb #cc0718d6
 class _ArchiveUnpickler(pickle._Unpickler):
     "Unpickler of a TorchScript archive that can only make records, tensors and plain values."
     dispatch = pickle._Unpickler.dispatch | {pickle.BUILD[0]: _build_record}
@@ -307,6 +311,7 @@ def clip_tokenizer(
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     return tokenizer
 
+# %% ../nbs/21_text.ipynb #14da04a2
 def read_clip_tokenizer(
     folders: list[Path],  # searched in this order
 ) -> Tokenizer:
@@ -404,6 +409,7 @@ def text_encoder(
     if name not in TEXT_ENCODERS: raise ConfigError(f"text encoder: {name!r}, expected one of {', '.join(TEXT_ENCODERS)}")
     return HashText() if name == "hash" else TEXT_ENCODERS[name](path, device)
 
+# %% ../nbs/21_text.ipynb #b7a98c30
 def embed_captions(
     encoder: TextEncoder,
     texts: list[str],
@@ -424,6 +430,7 @@ def embed_captions(
             with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file(found, f)
     return torch.stack([known[keys[t]] for t in texts]) if texts else torch.empty(0, encoder.dim)
 
+# %% ../nbs/21_text.ipynb #2542e0b3
 def _read_vectors(folder: Path, dim: int) -> dict[bytes, torch.Tensor]:
     "All cached vectors of one encoder, by the hash of the text."
     known = {}
@@ -555,6 +562,7 @@ def read_plain_pickle(path, kind: type):
     if type(value) is not kind: raise DataError(f"{path}: a {type(value).__name__}, expected a {kind.__name__} of words")
     return value
 
+# %% ../nbs/21_text.ipynb #64554451
 def read_glove(
     folder,  # holds our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl
     prefix: str = "our_vab",
