@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from fsq_mardm import cli
+from fsq_mardm.config import ConfigError
 from fsq_mardm.synthetic import make_synthetic
-from fsq_mardm.workflow import PaperSettings, run_graph
+from fsq_mardm.workflow import PaperSettings, only_run, run_graph
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = sorted(p.stem for p in (PROJECT/"workflow/presets").glob("*.yaml"))
@@ -102,3 +103,14 @@ def test_project_and_source_of_any_name(tmp_path):
     made = project/"runs/smoke-0007"
     assert (made/"notebooks/prepare_data.ipynb").is_file() and (made/"data/0007/corpus.json").is_file()
     assert not list(tmp_path.rglob("X"))
+
+def test_a_second_run_says_who_runs(tmp_path, capsys):
+    "By the command and by snakemake itself."
+    for name in ("nbs", "fsq_mardm"): (tmp_path/name).symlink_to(PROJECT/name)
+    shutil.copytree(PROJECT/"workflow", tmp_path/"workflow")
+    with only_run(tmp_path/"runs/smoke-synthetic"):
+        with pytest.raises(ConfigError, match=f"being made by process {os.getpid()} on "): run_graph(PaperSettings(), tmp_path)
+        by_hand = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "1", "--config", "preset=smoke"]
+        done = subprocess.run(by_hand, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0 and f"being made by process {os.getpid()} on " in done.stderr
+    assert not (tmp_path/"runs/smoke-synthetic/notebooks").exists() or not list((tmp_path/"runs/smoke-synthetic/notebooks").iterdir())
