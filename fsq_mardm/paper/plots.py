@@ -220,7 +220,7 @@ def _swap_panels(axes, curves: dict):
     for ax, (method, curve) in zip(axes, curves.items()):
         _swap_panel(ax, method, curve)
         ax.set(yscale="log", ylim=(max(np.quantile(every, .02), 1e-3), every.max()*4), xlim=(0, None))
-        ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        plain_log(ax.yaxis)
     axes[0].set_ylabel("displacement, mm")
 
 # %% ../../nbs/62_paper.plots.ipynb #3ac4e8f1
