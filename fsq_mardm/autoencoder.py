@@ -477,12 +477,11 @@ def motion_losses(
     skeleton: Skeleton,
     kind: str = "l1_smooth",  # or mse
 ) -> dict:  # velocity, acceleration, feet: scalars
-    "Errors of the steps of all joints, of their change, and of the steps of planted feet."
-    unit = std[4:skeleton.essential_dim].mean()
-    made, real = (joint_steps(v.float() * std + mean, skeleton.n_joints) for v in (pred, x))
-    loss, a, b = POINTWISE[kind], made / unit, real / unit
-    feet = index_of(skeleton.feet)
-    planted = (real[..., feet, :].square().sum(-1) < skeleton.feet_threshold).float()
-    slide = loss(a[..., feet, :], b[..., feet, :]).mean(-1)
-    return dict(velocity=loss(a, b).mean(), acceleration=loss(a.diff(dim=1), b.diff(dim=1)).mean(),
-                feet=(slide * planted).sum() / planted.sum().clamp(min=1))
+    "Errors of the steps of all joints, of their change, and of where the feet are above the ground and how they move on it."
+    unit, loss, feet = std[4:skeleton.essential_dim].mean(), POINTWISE[kind], index_of(skeleton.feet)
+    made, real = (v.float() * std + mean for v in (pred, x))
+    high = [local_joints(v, skeleton.n_joints)[..., feet, 1] / unit for v in (made, real)]
+    a, b = (joint_steps(v, skeleton.n_joints) / unit for v in (made, real))
+    planted = ((b[..., feet, :] * unit).square().sum(-1) < skeleton.feet_threshold).float()
+    slide = (loss(a[..., feet, :], b[..., feet, :]).mean(-1) * planted).sum() / planted.sum().clamp(min=1)
+    return dict(velocity=loss(a, b).mean(), acceleration=loss(a.diff(dim=1), b.diff(dim=1)).mean(), feet=loss(*high).mean() + slide)

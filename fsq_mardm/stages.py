@@ -37,7 +37,7 @@ class AutoencoderSettings(Optimisation):
     aux_loss_joints: float = 1.  # weight of the loss on joint positions
     aux_loss_velocity: float = 0.  # weight of the loss on steps of the joints, see `motion_losses`
     aux_loss_acceleration: float = 0.  # ... on their change
-    aux_loss_feet: float = 0.  # ... on the steps of planted feet
+    aux_loss_feet: float = 0.  # ... on the heights of the feet and their steps on the ground
     overrides: dict = field(default_factory=dict)  # settings of the autoencoder, e.g. {"metric": 0.2}
 
 def train_autoencoder(
