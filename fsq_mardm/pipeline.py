@@ -224,8 +224,9 @@ def fit_length(
     def loss(model, step, generator):
         pick = torch.randint(len(tokens["train"]), (batch_size,), generator=generator, device=device)
         return model.loss(texts["train"][pick], tokens["train"][pick]), {}
-    meta = dict(what="length", config=model.config, encoder=encoder, corpus=dict(name=corpus.name, fingerprint=corpus.fingerprint))
-    done = fit(model, loss, steps=steps, out=out, seed=seed, lr=lr, warm_up_iter=min(100, steps), save_every=steps, overwrite=True,
+    meta = dict(what="length", config=model.config, encoder=encoder, corpus=dict(name=corpus.name, fingerprint=corpus.fingerprint),
+                batch_size=batch_size)
+    done = fit(model, loss, steps=steps, out=out, seed=seed, lr=lr, warm_up_iter=min(100, steps), save_every=max(1, steps//4), is_continue=True, restart=True,
                progress=progress, extra_meta=meta)
     median = (done.model.probabilities(texts["val"]).cumsum(-1) < .5).sum(-1)
     off, constant = ((guess - tokens["val"]).abs().float().mean().item()*4 for guess in (median, tokens["train"].median()))
