@@ -451,18 +451,18 @@ def build_autoencoder(
 AE_MODELS = {m + s: partial(build_autoencoder, m + s) for s in SIZES for m in MEMBERS}
 
 # %% ../nbs/33_autoencoder.ipynb #56b09639
-POINTWISE = {"l1_smooth": partial(F.smooth_l1_loss, reduction="none"), "mse": partial(F.mse_loss, reduction="none")}
+POINTWISE = {name: partial(loss, reduction="none") for name, loss in dict(l1_smooth=F.smooth_l1_loss, mse=F.mse_loss, l1=F.l1_loss).items()}
 
 def reconstruction_loss(
     pred: Tensor,  # (B, T, D)
     x: Tensor,  # (B, T, D)
     n_joints: int,  # J
-    kind: str = "l1_smooth",  # or mse
+    kind: str = "l1_smooth",  # mse, or l1
     aux: float = 1.0,  # weight of the joint positions, features 4 to 4 + 3(J-1)
     lengths=None,  # valid frames (B,)
 ) -> Tensor:  # scalar
     "Reconstruction loss of the reference: mean over features plus `aux` times mean over joint positions."
-    if kind not in POINTWISE: raise ConfigError(f"recons_loss: found {kind!r}, expected {' or '.join(POINTWISE)}")
+    if kind not in POINTWISE: raise ConfigError(f"recons_loss: found {kind!r}, expected {', '.join(POINTWISE)}")
     gap = POINTWISE[kind](pred.float(), x.float())
     gap = gap.mean(-1) + aux * gap[..., 4:4 + 3 * (n_joints - 1)].mean(-1)
     if lengths is None: return gap.mean()
@@ -475,7 +475,7 @@ def motion_losses(
     x: Tensor,  # (B, T, D) normalised
     mean: Tensor, std: Tensor,  # (D,) of the normalisation
     skeleton: Skeleton,
-    kind: str = "l1_smooth",  # or mse
+    kind: str = "l1_smooth",  # mse, or l1
 ) -> dict:  # velocity, acceleration, feet: scalars
     "Errors of the steps of all joints, of their change, and of where the feet are above the ground and how they move on it."
     unit, loss, feet = std[4:skeleton.essential_dim].mean(), POINTWISE[kind], index_of(skeleton.feet)

@@ -33,7 +33,7 @@ class AutoencoderSettings(Optimisation):
     model: str = "AE_Model"  # name in `AE_MODELS`
     batch_size: int = 256  # windows a step
     window_size: int = 64  # frames a window
-    recons_loss: str = "l1_smooth"  # l1_smooth or mse
+    recons_loss: str = "l1_smooth"  # l1_smooth, mse or l1
     aux_loss_joints: float = 1.  # weight of the loss on joint positions
     aux_loss_velocity: float = 0.  # weight of the loss on steps of the joints, see `motion_losses`
     aux_loss_acceleration: float = 0.  # ... on their change

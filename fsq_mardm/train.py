@@ -652,7 +652,7 @@ def ae_loss_fn(
     batch_size: int = 256,  # samples
     seed: int = 0,  # of the order
     n_joints: int = 22,  # 21 for KIT
-    recons_loss: str = "l1_smooth",  # "l1_smooth" | "mse"
+    recons_loss: str = "l1_smooth",  # "l1_smooth" | "mse" | "l1"
     aux_loss_joints: float = 1.,  # weight of the extra loss on joint positions
     motion: dict | None = None,  # weights of `motion_losses`, such as {"velocity": 10}; those of 0 are left out
 ):  # loss_fn for `fit`; has .per_epoch, the batches of an epoch, and .items(k), the first frames of batch k
