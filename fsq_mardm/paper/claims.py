@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CONTRASTS', 'NUMBER', 'ENTRY', 'NEEDED', 'TOP', 'EXPLORATORY', 'NOT_MEASURED', 'STATES', 'Hypothesis',
            'read_hypothesis', 'parse_hypotheses', 'load_hypotheses', 'NotMeasured', 'by_seed', 'judging_seeds',
-           'choose', 'Evidence', 'measure', 'metric_words', 'predicted', 'ledger', 'registered', 'precedes',
-           'made_before', 'measured', 'headline', 'sentence', 'sentences']
+           'choose', 'Evidence', 'measure', 'predicted', 'ledger', 'registered', 'precedes', 'made_before', 'measured',
+           'headline', 'sentence', 'sentences']
 
 # %% ../../nbs/63_paper.claims.ipynb #d56cf996
 import math, subprocess
@@ -19,6 +19,7 @@ import pandas as pd
 import yaml
 
 from ..config import ConfigError, DataError, fingerprint, shown
+from .artefacts import metric_words
 from ..stats import UNDECIDED, VERDICTS, Estimate, Question, contrast, interval_text, judge_family, student
 
 # %% ../../nbs/63_paper.claims.ipynb #c8a7eed0
@@ -269,12 +270,6 @@ def measure(
     between = {"value": "of {}", "ratio": "of {} over {}"}.get(h.contrast, "of {} over {}" if h.log else "of {} minus {}").format(*names)
     over = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     return Evidence(_compared(h, values), tuple(seeds), exploratory, f"{what} {between}, {over}", tuple(dict.fromkeys(read)))
-
-def metric_words(metric: str) -> str:
-    "A metric in running text."
-    known = {"fid": "FID", "mpjpe": "MPJPE", "swap": "rank correlation", "top3": "R-precision top-3",
-             "end_distance": "distance to the grid"}
-    return known.get(metric, metric.replace("_", " "))
 
 # %% ../../nbs/63_paper.claims.ipynb #90c4e7d2
 EXPLORATORY, NOT_MEASURED = "exploratory", "not measured"
