@@ -102,6 +102,17 @@ class Probe:
         target[torch.arange(len(target)), self.place] = codes.to(target)
         return displacement(self.motion, self.decode(target), 4 * self.place.cpu() - 8, 20, self.space)
 
+# %% ../nbs/52_topology.ipynb #ac5da94b
+def _windows(motions: Tensor, lengths: np.ndarray, rng: np.random.Generator, samples: int, frames: int) -> Tensor:
+    "Random windows (samples, frames, D), uniform over clips that are long enough and over where they begin."
+    if motions.ndim != 3 or len(motions) != len(lengths):
+        raise DataError(f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N")
+    usable = np.flatnonzero(lengths >= frames)
+    if not len(usable): raise DataError(f"motions: the longest has {lengths.max(initial=0)} frames, expected at least one of {frames}")
+    clip = rng.choice(usable, samples)
+    start = (rng.random(samples) * (lengths[clip] - frames + 1)).astype(int)
+    return torch.stack([motions[c, s:s + frames] for c, s in zip(clip, start)])
+
 # %% ../nbs/52_topology.ipynb #5fd406b8
 @torch.no_grad()
 def make_probe(
@@ -121,16 +132,6 @@ def make_probe(
     probe = Probe(ae, target, x, place, space)
     probe.motion = probe.decode(target)
     return probe
-
-def _windows(motions: Tensor, lengths: np.ndarray, rng: np.random.Generator, samples: int, frames: int) -> Tensor:
-    "Random windows (samples, frames, D), uniform over clips that are long enough and over where they begin."
-    if motions.ndim != 3 or len(motions) != len(lengths):
-        raise DataError(f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N")
-    usable = np.flatnonzero(lengths >= frames)
-    if not len(usable): raise DataError(f"motions: the longest has {lengths.max(initial=0)} frames, expected at least one of {frames}")
-    clip = rng.choice(usable, samples)
-    start = (rng.random(samples) * (lengths[clip] - frames + 1)).astype(int)
-    return torch.stack([motions[c, s:s + frames] for c, s in zip(clip, start)])
 
 # %% ../nbs/52_topology.ipynb #8a94fb0a
 def spread(probe: Probe) -> float:
