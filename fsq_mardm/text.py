@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['MAX_TEXT', 'CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORDS', 'TextEncoder', 'mention_cut', 'HashText',
-           'bert_forward', 'MiniLM', 'clip_text_forward', 'openai_names', 'read_torchscript', 'clip_tokenizer',
-           'read_clip_tokenizer', 'ClipText', 'text_encoder', 'embed_captions', 'tag_tokens', 'Words', 'Vocabulary',
-           'read_plain_pickle', 'read_glove']
+           'bert_forward', 'mean_state', 'MiniLM', 'clip_text_forward', 'openai_names', 'read_torchscript',
+           'clip_tokenizer', 'read_clip_tokenizer', 'ClipText', 't5_buckets', 't5_forward', 'T5Text', 'SentenceText',
+           'text_encoder', 'embed_captions', 'embed_tokens', 'tag_tokens', 'Words', 'Vocabulary', 'read_plain_pickle',
+           'read_glove']
 
 # %% ../nbs/21_text.ipynb #01a34469
-import gzip, hashlib, os, pickle, re, struct, warnings, zipfile
+import gzip, hashlib, math, os, pickle, re, struct, warnings, zipfile
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
@@ -37,14 +40,16 @@ def _check_texts(texts) -> None:
 
 # %% ../nbs/21_text.ipynb #e39df096
 class TextEncoder:
-    "Base of the sentence encoders. Subclasses set `name`, `dim`, `key` and give `_tokens` and `_embed`."
+    "Base of the sentence encoders. Subclasses set `name`, `dim`, `key`, `width` and give `_tokens`, `_states` and `_pool`."
     name: str
-    dim: int
+    dim: int  # of a sentence's vector
+    width: int  # of a token's state
     key: str  # changes whenever the vectors would
     device: torch.device | str = "cpu"
 
     def _tokens(self, texts: list[str]) -> list[list[int]]: raise NotImplementedError
-    def _embed(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor: raise NotImplementedError
+    def _states(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor: raise NotImplementedError  # (B, N), (B,) -> (B, N, width)
+    def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor: raise NotImplementedError  # -> (B, dim)
 
     @torch.no_grad()
     def encode(
@@ -53,16 +58,35 @@ class TextEncoder:
         batch_size: int = 256,
     ) -> torch.Tensor:  # (N, dim) float32 on the CPU
         "One vector a sentence; padding reaches only to the longest sentence of a batch."
-        _check_texts(texts)
-        tokens, out = self._tokens(list(texts)), torch.empty(len(texts), self.dim)
-        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-        for a in tqdm(range(0, len(order), batch_size), f"{self.name} embeddings", delay=3, leave=False):
-            rows = order[a:a + batch_size]
-            lengths = torch.tensor([len(tokens[i]) for i in rows])
-            ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-            for r, i in enumerate(rows): ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
-            out[rows] = self._embed(ids.to(self.device), lengths.to(self.device)).float().cpu()
+        out = torch.empty(len(texts), self.dim)
+        for rows, ids, lengths in self._batches(texts, batch_size): out[rows] = self._pool(self._states(ids, lengths), lengths).float().cpu()
         return out
+
+    @torch.no_grad()
+    def encode_tokens(
+        self,
+        texts: list[str],
+        batch_size: int = 256,
+    ) -> list[torch.Tensor]:  # N of (tokens, width) float32 on the CPU
+        "The state of every token of a sentence, start and end marks included."
+        out = [torch.empty(0)]*len(texts)
+        for rows, ids, lengths in self._batches(texts, batch_size):
+            for i, states, n in zip(rows, self._states(ids, lengths).float().cpu(), lengths.tolist()): out[i] = states[:n].clone()
+        return out
+
+# %% ../nbs/21_text.ipynb #5b2a77ca
+@patch
+def _batches(self: TextEncoder, texts: list[str], size: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    "Places of some texts, their tokens (B, N) padded with zeros, and how many each has (B,)."
+    _check_texts(texts)
+    tokens = self._tokens(list(texts))
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    for a in tqdm(range(0, len(order), size), f"{self.name} embeddings", delay=3, leave=False):
+        rows = order[a:a + size]
+        lengths = torch.tensor([len(tokens[i]) for i in rows])
+        ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
+        for r, i in enumerate(rows): ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
+        yield rows, ids.to(self.device), lengths.to(self.device)
 
 # %% ../nbs/21_text.ipynb #8d6c77ea
 def mention_cut(
@@ -80,7 +104,7 @@ def mention_cut(
 class HashText(TextEncoder):
     "Signed hashed bag of words and word pairs, of unit length."
     name = "hash"
-    def __init__(self, dim: int = 256): self.dim, self.key = dim, f"hash-{dim}"
+    def __init__(self, dim: int = 256): self.dim, self.width, self.key = dim, 0, f"hash-{dim}"
 
     def encode(self, texts: list[str], batch_size: int = 256) -> torch.Tensor:
         "One vector (dim,) a sentence; an empty sentence is the zero vector."
@@ -92,6 +116,10 @@ class HashText(TextEncoder):
                 h = int.from_bytes(hashlib.blake2b(term.encode(), digest_size=8).digest(), "little")
                 row[(h >> 1) % self.dim] += 1. if h & 1 else -1.
         return F.normalize(out, dim=-1)
+
+    def encode_tokens(self, texts: list[str], batch_size: int = 256) -> list[torch.Tensor]:
+        "A bag of words has no tokens."
+        raise ConfigError(f"text encoder 'hash': found no token states, expected one of {', '.join(TEXT_ENCODERS.keys() - {'hash'})}")
 
 # %% ../nbs/21_text.ipynb #998ebf2f
 def bert_forward(
@@ -115,6 +143,18 @@ def bert_forward(
         x = norm(x + linear(F.gelu(linear(x, f"{layer}.intermediate.dense")), f"{layer}.output.dense"), f"{layer}.output")
     return x
 
+# %% ../nbs/21_text.ipynb #0eb42509
+def _inside(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    "(B, N) True at the tokens of a padded batch (B, N, ...)."
+    return torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+
+def mean_state(
+    states: torch.Tensor,  # (B, N, width)
+    lengths: torch.Tensor,  # (B,) tokens
+) -> torch.Tensor:  # (B, width)
+    "The mean over the tokens of each sentence."
+    return states.masked_fill(~_inside(states, lengths)[..., None], 0).sum(1) / lengths[:, None]
+
 # %% ../nbs/21_text.ipynb #f059b99d
 class MiniLM(TextEncoder):
     "all-MiniLM-L6-v2: mean of the hidden states, unit length, 384-d; sentences beyond 256 tokens are cut."
@@ -136,7 +176,7 @@ class MiniLM(TextEncoder):
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
         config = read_json(files[2])
-        self.heads, self.dim = config["num_attention_heads"], config["hidden_size"]
+        self.heads, self.dim, self.width = config["num_attention_heads"], config["hidden_size"], config["hidden_size"]
 
     @staticmethod
     def _packaged() -> Path:
@@ -151,10 +191,8 @@ class MiniLM(TextEncoder):
         mention_cut(texts, list(map(len, ids)), 256)
         return [i if len(i) <= 256 else [*i[:255], i[-1]] for i in ids]   # the last one is the closing token
 
-    def _embed(self, ids, lengths):
-        mask = torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]
-        hidden = bert_forward(self.weights, ids, mask, self.heads) * mask[..., None]
-        return F.normalize(hidden.sum(1) / lengths[:, None], dim=-1)
+    def _states(self, ids, lengths): return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+    def _pool(self, states, lengths): return F.normalize(mean_state(states, lengths), dim=-1)
 
 # %% ../nbs/21_text.ipynb #63c4b489
 def _read_safetensors(path) -> dict[str, torch.Tensor]:
@@ -166,11 +204,10 @@ def _read_safetensors(path) -> dict[str, torch.Tensor]:
 def clip_text_forward(
     w: dict[str, torch.Tensor],  # weights by OpenAI's names
     ids: torch.Tensor,  # (B, N)
-    last: torch.Tensor,  # (B,) position of the end token
     heads: int,
     quick: bool = True,  # OpenAI's x * sigmoid(1.702 x) instead of GELU
-) -> torch.Tensor:  # (B, E)
-    "Sentence vectors of a CLIP text tower."
+) -> torch.Tensor:  # (B, N, width)
+    "Token states of a CLIP text tower."
     norm = lambda x, name: F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], 1e-5)
     linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
     split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -182,7 +219,7 @@ def clip_text_forward(
         x = x + linear(mixed, f"{block}.attn.out_proj")
         h = linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc")
         x = x + linear(h * torch.sigmoid(1.702 * h) if quick else F.gelu(h), f"{block}.mlp.c_proj")
-    return norm(x[torch.arange(len(x), device=x.device), last], "ln_final") @ w["text_projection"]
+    return norm(x, "ln_final")
 
 def _clip_layers(w) -> int: return 1 + max((int(k.split(".")[2]) for k in w if k.startswith("transformer.resblocks.")), default=-1)
 
@@ -377,8 +414,8 @@ class ClipText(TextEncoder):
         config = read_json(file.parent/"config.json") if (file.parent/"config.json").exists() else {}
         config = config.get("text_config", config)
         self.device, self.key = device, f"clip-{file_fingerprint(file)}"
-        self.dim, width = self.weights["text_projection"].shape[1], self.weights["positional_embedding"].shape[1]
-        self.heads, self.quick = int(config.get("num_attention_heads") or width // 64), config.get("hidden_act", "quick_gelu") == "quick_gelu"
+        self.width, self.dim = self.weights["text_projection"].shape
+        self.heads, self.quick = int(config.get("num_attention_heads") or self.width // 64), config.get("hidden_act", "quick_gelu") == "quick_gelu"
         self.context, self.end = len(self.weights["positional_embedding"]), len(self.weights["token_embedding.weight"]) - 1
         if self.tokenizer.get_vocab_size() != self.end + 1:
             raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
@@ -395,19 +432,146 @@ class ClipText(TextEncoder):
         mention_cut(texts, [len(e.ids) for e in encoded], self.context - 2)
         return [[self.end - 1, *e.ids[:self.context - 2], self.end] for e in encoded]
 
-    def _embed(self, ids, lengths): return clip_text_forward(self.weights, ids, lengths - 1, self.heads, self.quick)
+    def _states(self, ids, lengths): return clip_text_forward(self.weights, ids, self.heads, self.quick)
+    def _pool(self, states, lengths):
+        return states[torch.arange(len(states), device=states.device), lengths - 1] @ self.weights["text_projection"]
+
+# %% ../nbs/21_text.ipynb #4983cc63
+def t5_buckets(
+    n: int,  # tokens
+    buckets: int = 32,
+    farthest: int = 128,  # distance from which all share a bucket
+    device=None,
+) -> torch.Tensor:  # (n, n) int64: of query and key
+    "The bucket of each relative distance."
+    gap = torch.arange(n, device=device)[None] - torch.arange(n, device=device)[:, None]
+    half, exact = buckets // 2, buckets // 4
+    far = exact + (torch.log(gap.abs().clamp(min=1) / exact) / math.log(farthest / exact) * (half - exact)).long()
+    return half * (gap > 0) + torch.where(gap.abs() < exact, gap.abs(), far.clamp(max=half - 1))
+
+# %% ../nbs/21_text.ipynb #955583e9
+def t5_forward(
+    w: dict[str, torch.Tensor],  # weights by their published names
+    ids: torch.Tensor,  # (B, N)
+    mask: torch.Tensor,  # (B, N) True at tokens
+    heads: int,
+    farthest: int = 128,  # see `t5_buckets`
+) -> torch.Tensor:  # (B, N, width)
+    "Token states of a T5 encoder."
+    norm = lambda x, name: F.rms_norm(x, x.shape[-1:], w[f"{name}.weight"], 1e-6)
+    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    table = w["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+    bias = table[t5_buckets(ids.shape[1], len(table), farthest, ids.device)].permute(2, 0, 1)[None]
+    bias, x = bias.masked_fill(~mask[:, None, None], -torch.inf), w["shared.weight"][ids]
+    for i in range(1 + max(int(k.split(".")[2]) for k in w if k.startswith("encoder.block."))):
+        part = f"encoder.block.{i}.layer.0.SelfAttention"
+        h = norm(x, f"encoder.block.{i}.layer.0.layer_norm")
+        q, k, v = (split(F.linear(h, w[f"{part}.{n}.weight"])) for n in "qkv")
+        x = x + F.linear(F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.).transpose(1, 2).flatten(2), w[f"{part}.o.weight"])
+        x = x + _t5_feed_forward(w, f"encoder.block.{i}.layer.1", norm)(x)
+    return norm(x, "encoder.final_layer_norm")
+
+def _t5_feed_forward(w: dict, name: str, norm):
+    "The second half of a block: with a ReLU, or with a GELU gate (T5 1.1, Flan)."
+    part = lambda n: w[f"{name}.DenseReluDense.{n}.weight"]
+    gated = f"{name}.DenseReluDense.wi_0.weight" in w
+    def forward(x):
+        h = norm(x, f"{name}.layer_norm")
+        h = F.gelu(F.linear(h, part("wi_0")), approximate="tanh") * F.linear(h, part("wi_1")) if gated else F.relu(F.linear(h, part("wi")))
+        return F.linear(h, part("wo"))
+    return forward
+
+# %% ../nbs/21_text.ipynb #10f2c305
+def _model_folder(
+    encoder: str,  # its name, for errors
+    path,  # a folder in transformers' layout
+    files: tuple = ("config.json", "tokenizer.json"),
+) -> tuple[Path, dict, dict[str, torch.Tensor], Tokenizer]:
+    "Folder, settings, weights and tokenizer of a local model; a `ConfigError` says what is missing."
+    if path is None: raise ConfigError(f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model")
+    folder = Path(path)
+    weights = sorted(folder.glob("model*.safetensors"))
+    missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (None if weights else folder/"model.safetensors")
+    if missing: raise ConfigError(f"{missing}: missing; expected a folder with model.safetensors, {' and '.join(files)} for the encoder {encoder!r}")
+    tokenizer = Tokenizer.from_file(str(folder/"tokenizer.json"))
+    tokenizer.no_padding(), tokenizer.no_truncation()
+    return folder, read_json(folder/"config.json"), {k: v.float() for f in weights for k, v in _read_safetensors(f).items()}, tokenizer
+
+def _model_key(encoder: str, folder: Path) -> str:
+    "Name of the cache: that of the encoder and a hash of everything its vectors depend on."
+    files = [*sorted(folder.glob("model*.safetensors")), *(f for f in sorted(folder.rglob("*.json")) if f.name in ("config.json", "tokenizer.json"))]
+    return f"{encoder}-{file_fingerprint(*files)}"
+
+# %% ../nbs/21_text.ipynb #e712e991
+class T5Text(TextEncoder):
+    "The encoder of a T5 from a folder: mean of the token states; sentences beyond 512 tokens are cut."
+    name = "t5"
+    def __init__(
+        self,
+        path=None,  # folder with config.json, tokenizer.json and model.safetensors, or its parts
+        device="cpu",
+    ):
+        folder, config, weights, self.tokenizer = _model_folder("t5", path)
+        if "shared.weight" not in weights and "encoder.embed_tokens.weight" in weights: weights["shared.weight"] = weights["encoder.embed_tokens.weight"]
+        need = ("shared.weight", "encoder.final_layer_norm.weight", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
+        absent = next((k for k in need if k not in weights), None)
+        if absent: raise CheckpointError(f"{folder}: no {absent!r} among {len(weights)} entries, expected the encoder of a T5")
+        self.weights = {k: v.to(device) for k, v in weights.items() if k.startswith(("shared.", "encoder."))}
+        self.heads, self.farthest = config["num_heads"], config.get("relative_attention_max_distance", 128)
+        self.dim = self.width = weights["shared.weight"].shape[1]
+        self.device, self.key = device, _model_key("t5", folder)
+
+    def _tokens(self, texts):
+        ids = [e.ids for e in self.tokenizer.encode_batch(texts)]
+        mention_cut(texts, list(map(len, ids)), 512)
+        return [i if len(i) <= 512 else [*i[:511], i[-1]] for i in ids]
+
+    def _states(self, ids, lengths): return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
+    def _pool(self, states, lengths): return mean_state(states, lengths)
+
+# %% ../nbs/21_text.ipynb #595c3cfc
+class SentenceText(TextEncoder):
+    "A sentence encoder from a folder in sentence-transformers' layout, of BERT's architecture."
+    name = "sentence"
+    def __init__(
+        self,
+        path=None,  # folder with config.json, tokenizer.json, model.safetensors, and how to pool
+        device="cpu",
+    ):
+        folder, config, weights, self.tokenizer = _model_folder("sentence", path)
+        if config.get("model_type") != "bert": raise ConfigError(f"{folder/'config.json'}: found model_type {config.get('model_type')!r}, expected 'bert'")
+        self.weights = {k.removeprefix("bert."): v.to(device) for k, v in weights.items()}
+        self.heads, self.dim, self.width, self.most = (config[k] for k in ("num_attention_heads", "hidden_size", "hidden_size", "max_position_embeddings"))
+        how = read_json(folder/"1_Pooling/config.json") if (folder/"1_Pooling/config.json").is_file() else {"pooling_mode_mean_tokens": True}
+        self.first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
+        if self.first == mean: raise ConfigError(f"{folder/'1_Pooling/config.json'}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
+        parts = read_json(folder/"modules.json") if (folder/"modules.json").is_file() else []
+        self.unit = any("Normalize" in str(p.get("type")) for p in parts)
+        self.device, self.key = device, f"{_model_key('sentence', folder)}-{fingerprint([self.first, self.unit], 4)}"
+
+    def _tokens(self, texts):
+        ids = [e.ids for e in self.tokenizer.encode_batch(texts)]
+        mention_cut(texts, list(map(len, ids)), self.most)
+        return [i if len(i) <= self.most else [*i[:self.most - 1], i[-1]] for i in ids]
+
+    def _states(self, ids, lengths): return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+    def _pool(self, states, lengths):
+        vectors = states[:, 0] if self.first else mean_state(states, lengths)
+        return F.normalize(vectors, dim=-1) if self.unit else vectors
 
 # %% ../nbs/21_text.ipynb #c879c60d
-TEXT_ENCODERS = {"minilm": MiniLM, "clip": ClipText, "hash": HashText}
+TEXT_ENCODERS = {"minilm": MiniLM, "clip": ClipText, "t5": T5Text, "sentence": SentenceText, "hash": HashText}
 
 def text_encoder(
-    name: str = "minilm",  # "minilm", "clip" or "hash"
-    path=None,  # weights, for minilm and clip
+    name: str = "minilm",  # a name of `TEXT_ENCODERS`, or NAME:FOLDER with the folder of its weights
+    path=None,  # that folder, given apart
     device="cpu",
 ) -> TextEncoder:
     "An encoder by name; missing weights are an error that says what to do, never another encoder."
-    if name not in TEXT_ENCODERS: raise ConfigError(f"text encoder: {name!r}, expected one of {', '.join(TEXT_ENCODERS)}")
-    return HashText() if name == "hash" else TEXT_ENCODERS[name](path, device)
+    kind, _, where = name.partition(":")
+    if kind not in TEXT_ENCODERS: raise ConfigError(f"text encoder: {name!r}, expected one of {', '.join(TEXT_ENCODERS)}, or NAME:FOLDER")
+    if kind == "hash": return HashText()
+    return TEXT_ENCODERS[kind](path or where or None, device)
 
 # %% ../nbs/21_text.ipynb #b7a98c30
 def embed_captions(
@@ -416,31 +580,50 @@ def embed_captions(
     cache_dir=None,  # folder of the cache; None: none
 ) -> torch.Tensor:  # (N, dim) float32
     "Vectors of texts, in their order; each distinct text is encoded at most once for each encoder and cache."
-    unique = list(dict.fromkeys(texts))
-    keys = {t: hashlib.sha256(t.encode()).digest()[:16] for t in unique}
-    folder = Path(cache_dir)/encoder.key if cache_dir is not None else None
-    known = _read_vectors(folder, encoder.dim) if folder is not None else {}
-    new = [t for t in unique if keys[t] not in known]
-    if new:
-        vectors = encoder.encode(new)
-        known.update(zip((keys[t] for t in new), vectors))
-        if folder is not None:
-            hashes = torch.from_numpy(np.frombuffer(b"".join(keys[t] for t in new), np.uint8).copy()).view(-1, 16)
-            found = {"keys": hashes, "vectors": vectors.contiguous()}
-            with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file(found, f)
-    return torch.stack([known[keys[t]] for t in texts]) if texts else torch.empty(0, encoder.dim)
+    found = _cached(encoder.encode, texts, Path(cache_dir)/encoder.key if cache_dir is not None else None, encoder.dim)
+    return torch.stack([found[t] for t in texts]) if texts else torch.empty(0, encoder.dim)
+
+def embed_tokens(
+    encoder: TextEncoder,
+    texts: list[str],
+    cache_dir=None,  # folder of the cache; None: none
+) -> tuple[torch.Tensor, torch.Tensor]:  # (N, L, width) float32, zero at padding; lengths (N,)
+    "Token states of texts, in their order, cached likewise."
+    if not texts: return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
+    found = _cached(encoder.encode_tokens, texts, Path(cache_dir)/f"{encoder.key}-tokens" if cache_dir is not None else None, encoder.width)
+    states = [found[t] for t in texts]
+    return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), torch.tensor(list(map(len, states)))
 
 # %% ../nbs/21_text.ipynb #2542e0b3
-def _read_vectors(folder: Path, dim: int) -> dict[bytes, torch.Tensor]:
-    "All cached vectors of one encoder, by the hash of the text."
+def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[str, torch.Tensor]:
+    "What `encode` makes of each distinct text, from the folder where it is there; what is new is added to the folder."
+    keys = {t: hashlib.sha256(t.encode()).digest()[:16] for t in texts}
+    known = {} if folder is None else _read_vectors(folder, width, _listing(folder))
+    new = [t for t in keys if keys[t] not in known]
+    made = dict(zip(new, encode(new))) if new else {}
+    if made and folder is not None:
+        hashes = torch.from_numpy(np.frombuffer(b"".join(keys[t] for t in new), np.uint8).copy()).view(-1, 16)
+        rows = [v if v.ndim > 1 else v[None] for v in made.values()]
+        found = {"keys": hashes, "vectors": torch.cat(rows), "counts": torch.tensor(list(map(len, rows)))}
+        with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file(found, f)
+    return {t: made[t] if t in made else known[keys[t]] for t in keys}
+
+def _listing(folder: Path) -> tuple:
+    "The files of a cache with their sizes and times: a folder that did not change is read once."
+    return tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(folder.glob("[!.]*.safetensors")))
+
+@lru_cache(maxsize=4)
+def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch.Tensor]:
+    "Everything cached of one encoder, by the hash of the text."
     known = {}
-    for file in sorted(folder.glob("[!.]*.safetensors")):
+    for file in (folder/name for name, *_ in listing):
         try: found = load_file(file)
         except (SafetensorError, OSError) as e:
             raise DataError(f"{file}: damaged cache of text vectors ({e}); expected a safetensors file, delete it to compute it anew") from None
-        if set(found) != {"keys", "vectors"} or found["vectors"].shape[1:] != (dim,):
-            raise DataError(f"{file}: {sorted(found)}, expected keys and vectors of width {dim}; delete it to compute it anew")
-        known.update(zip((k.tobytes() for k in found["keys"].numpy()), found["vectors"]))
+        if not {"keys", "vectors"} <= set(found) or found["vectors"].shape[1:] != (width,):
+            raise DataError(f"{file}: {sorted(found)}, expected keys and vectors of width {width}; delete it to compute it anew")
+        rows = found["vectors"].unbind() if "-tokens" not in folder.name else found["vectors"].split(found["counts"].tolist())
+        known.update(zip((k.tobytes() for k in found["keys"].numpy()), rows))
     return known
 
 # %% ../nbs/21_text.ipynb #bcb98310
