@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['EVALUATOR_SIZES', 'MovementEncoder', 'MotionBiGRU', 'TextBiGRU', 'EvaluatorNet', 'MotionTransformer', 'MotionCLIP',
-           'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of', 'encode_tokens', 'save_evaluator',
-           'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'pair_loss', 'contrastive_loss',
-           'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings', 'train_evaluator',
-           'ContrastSettings', 'train_contrast']
+           'full_float32', 'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of', 'encode_tokens',
+           'save_evaluator', 'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'pair_loss',
+           'contrastive_loss', 'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings',
+           'train_evaluator', 'ContrastSettings', 'train_contrast']
 
 # %% ../nbs/50_evaluators.ipynb #576f08ae
-import copy, dataclasses, hashlib, math
+import copy, dataclasses, functools, hashlib, math
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tokenizers import Tokenizer
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from .checkpoints import first_line, load_checkpoint, load_into, save_checkpoint
@@ -250,6 +251,20 @@ def _pad(motions: list, rows: int | None = None) -> tuple:
     lengths = torch.tensor([len(m) for m in motions])
     return nn.utils.rnn.pad_sequence(motions, batch_first=True), lengths
 
+# %% ../nbs/50_evaluators.ipynb #61544572
+def full_float32(f: Callable) -> Callable:
+    "A function whose products on a GPU keep all bits of float32."
+    @functools.wraps(f)
+    def call(*args, **kwargs):
+        places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+        before = [p.allow_tf32 for p in places]
+        try:
+            for p in places: p.allow_tf32 = False
+            return f(*args, **kwargs)
+        finally:
+            for p, value in zip(places, before): p.allow_tf32 = value
+    return call
+
 # %% ../nbs/50_evaluators.ipynb #787a9b22
 class _Embedder:
     "What every evaluator shares: normalisation, exact motion embeddings, a fingerprint."
@@ -279,11 +294,12 @@ class _Embedder:
         return h.hexdigest()[:12]
 
     def _exact(self):
-        if self.device.type == "mps": return self.net  # knows no float64
+        if self.device.type != "cpu": return self.net  # float64 is slow there, or unknown: float32 in full
         if self._double is None: self._double = copy.deepcopy(self.net).double().eval()
         return self._double
 
     @torch.no_grad()
+    @full_float32
     def embed_motion(self,
         motions,  # list of raw (T_i, D) features, or padded (B, T, D)
         lengths=None,  # (B,) frames; None: all of each
@@ -298,7 +314,7 @@ class _Embedder:
         for rows in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
             x, n = _pad([clips[i].to(kind) for i in rows])
             x = (x - self.mean.to(kind)) / self.std.to(kind)
-            out[rows] = net.embed_motion(x[..., :net.config["input_width"]], n.to(kind.device)).float().cpu()
+            out[rows] = net.embed_motion(x[..., :net.config["input_width"]], n).float().cpu()
         return out
 
 # %% ../nbs/50_evaluators.ipynb #89f9decf
@@ -322,6 +338,7 @@ class Evaluator(_Embedder):
     def tensors(self): return {**super().tensors(), "words": self.words}
 
     @torch.no_grad()
+    @full_float32
     def embed_text(self,
         tokens,  # list of token lists ("walk/VERB", ...)
         batch_size: int = 256,  # captions at a time; the result does not depend on it
@@ -347,12 +364,14 @@ class ContrastEvaluator(_Embedder):
         mean,  # (D,) of the raw features
         std,  # (D,) of the raw features
         vocabulary: Vocabulary | None = None,  # if the tokens are the words of a vocabulary: that one
+        pieces: Tokenizer | None = None,  # if they are CLIP's: its byte-pair tokenizer
         info: dict | None = None,  # what is known of its training
     ):
         super().__init__(net, mean, std, net.config["output"], info)
-        self.tokenize, self.vocabulary = tokenize, vocabulary
+        self.tokenize, self.vocabulary, self.pieces = tokenize, vocabulary, pieces
 
     @torch.no_grad()
+    @full_float32
     def embed_captions(self,
         captions,  # list of `Caption`
         batch_size: int = 256,  # captions at a time
@@ -400,14 +419,14 @@ def encode_tokens(
 
 # %% ../nbs/50_evaluators.ipynb #36239569
 def save_evaluator(
-    evaluator,  # Evaluator, or ContrastEvaluator over a vocabulary
+    evaluator,  # Evaluator, or ContrastEvaluator over a vocabulary or CLIP's pieces
     path: str | Path,  # file, by custom `*.safetensors`
 ) -> Path:
     "Write an evaluator as a checkpoint, whole or not at all."
-    if evaluator.vocabulary is None:
-        raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
-    about = {"kind": evaluator.kind, "config": evaluator.net.config, "vocabulary": evaluator.vocabulary.to_dict(),
-        "info": evaluator.info, "fingerprint": evaluator.fingerprint}
+    about = {"kind": evaluator.kind, "config": evaluator.net.config, "info": evaluator.info, "fingerprint": evaluator.fingerprint}
+    if evaluator.vocabulary is not None: about["vocabulary"] = evaluator.vocabulary.to_dict()
+    elif evaluator.pieces is not None: about["tokenizer"] = evaluator.pieces.to_str()
+    else: raise ConfigError("evaluator: found an outside tokenizer, expected a vocabulary or CLIP's, which can be stored")
     state = {"net": evaluator.net.state_dict(), "mean": evaluator.mean, "std": evaluator.std}
     if evaluator.kind == "matching": state["words"] = evaluator.words
     return save_checkpoint(path, state, about)
@@ -430,9 +449,13 @@ def load_evaluator(
 
 def _rebuild(meta: dict, state: dict):
     "The evaluator that a file describes."
-    matching, vocabulary = meta["kind"] == "matching", Vocabulary.from_dict(meta["vocabulary"])
+    matching = meta["kind"] == "matching"
     net = load_into((EvaluatorNet if matching else MotionCLIP)(**meta["config"]), state["net"], meta["kind"])
     mean, std = state["mean"], state["std"]
+    if "tokenizer" in meta:
+        pieces = Tokenizer.from_str(meta["tokenizer"])
+        return ContrastEvaluator(net, clip_tokenizer_of(pieces, net.config["context"]), mean, std, info=meta["info"], pieces=pieces)
+    vocabulary = Vocabulary.from_dict(meta["vocabulary"])
     if matching: return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
     return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, meta["info"])
 
@@ -572,7 +595,7 @@ def embed_pairs(
     net.eval()
     for part in np.array_split(rows, max(1, len(rows) // size)):
         x, n, _, _ = crop_pairs(data, part)
-        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device)).float().cpu())
+        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n).float().cpu())
     motion = torch.empty(len(rows), parts[0].shape[1])
     motion[rows] = torch.cat(parts)
     captions = np.array_split(np.arange(len(data.ids)), max(1, len(data.ids) // size))
@@ -677,7 +700,7 @@ def train_evaluator(
         return net.embed_text(F.dropout(words(data.ids[k]), dropout), data.pos[k], data.words[k])
     def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
         if s.noise: x = x + s.noise * torch.randn(x.shape, generator=generator, device=x.device)
-        motion = net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device))
+        motion = net.embed_motion(x[..., :net.config["input_width"]], n)
         return pair_loss(embed_text(train, caption, s.dropout), motion, match, s.loss, modules["scale"][0].exp())
     embed = lambda data: embed_pairs(net, lambda k: embed_text(data, k), data)
     result = fit_pairs(modules, batch_loss, embed, train, val, out, s, {"what": "evaluator", "config": net.config}, **how)

@@ -21,6 +21,7 @@ from .config import CheckpointError, ConfigError, shown, torch_rng
 from .corpus import Corpus, bone_lengths
 from .features import features_to_joints
 from .mardm import build_mardm
+from .official import PublishedFolder, find_published, published_model
 from .paths import run_folder
 from .skeleton import SKELETONS
 from .text import embed_captions, text_encoder
@@ -66,7 +67,8 @@ def _about(corpus: Corpus) -> dict:
 _MEANS = {"skeleton": str, "fps": (int, float), "mean": list, "std": list, "corpus": dict}  # what a run says of its corpus
 
 def _load(folder, what: str, build, corpus: Corpus | None, device):
-    "The trained model of a run of one kind, frozen, with `.meta`."
+    "The trained model of a run of one kind, or the published one in a clone of its authors' repository, frozen, with `.meta`."
+    if (found := find_published(folder)) is not None: return _published(found, what, corpus, device)
     folder = Path(folder)/"model"
     path = next(iter(sorted(folder.glob("net_best_*.safetensors"))), folder/"latest.safetensors")
     model, meta = load_weights(path, build, {"what": what}, device)
@@ -78,6 +80,12 @@ def _load(folder, what: str, build, corpus: Corpus | None, device):
         raise CheckpointError(f"{path}: trained on corpus {known}, expected {corpus.name} ({corpus.fingerprint})")
     model.meta = meta
     return model.requires_grad_(False)
+
+def _published(found: PublishedFolder, what: str, corpus: Corpus | None, device):
+    "A published model; its corpus has no fingerprint, so only the skeleton can be compared."
+    if corpus is not None and corpus.skeleton.name != found.corpus:
+        raise CheckpointError(f"{found.file}: published for {found.corpus}, expected the skeleton {corpus.skeleton.name} of {corpus.name}")
+    return published_model(found, what).to(device).requires_grad_(False)
 
 def load_autoencoder(
     folder,  # of the run

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MAX_TEXT', 'CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORDS', 'TextEncoder', 'mention_cut', 'HashText',
            'bert_forward', 'mean_state', 'MiniLM', 'clip_text_forward', 'openai_names', 'read_torchscript',
-           'clip_tokenizer', 'read_clip_tokenizer', 'ClipText', 't5_buckets', 't5_forward', 'T5Text', 'SentenceText',
-           'text_encoder', 'embed_captions', 'embed_tokens', 'tag_tokens', 'Words', 'Vocabulary', 'read_plain_pickle',
-           'read_glove']
+           'clip_tokenizer', 'read_clip_tokenizer', 'clip_vocabulary', 'ClipText', 't5_buckets', 't5_forward', 'T5Text',
+           'SentenceText', 'text_encoder', 'embed_captions', 'embed_tokens', 'tag_tokens', 'Words', 'Vocabulary',
+           'read_plain_pickle', 'read_glove']
 
 # %% ../nbs/21_text.ipynb #01a34469
 import gzip, hashlib, math, os, pickle, re, struct, warnings, zipfile
@@ -397,6 +397,16 @@ def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
     state = state.get("state_dict", state) if isinstance(state, dict) else {}
     return {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
 
+# %% ../nbs/21_text.ipynb #6d8fc4da
+def clip_vocabulary(
+    folders: list[Path],  # searched first
+) -> Tokenizer:
+    "CLIP's tokenizer from a folder, from an installed package that carries it, or from where other programs keep it."
+    from importlib.util import find_spec  # finds a package without importing it
+    found = [find_spec(name) for name in ("clip", "open_clip")]
+    installed = [Path(s.submodule_search_locations[0]) for s in found if s and s.submodule_search_locations]
+    return read_clip_tokenizer([*folders, *installed, *_clip_caches()])
+
 # %% ../nbs/21_text.ipynb #07c7ddfa
 class ClipText(TextEncoder):
     "The text tower of CLIP ViT-B/32: 512-d, not normalised, what MARDM is conditioned on."
@@ -410,7 +420,7 @@ class ClipText(TextEncoder):
         file = next((f for p in places if (f := _clip_weights(p))), None)
         if file is None: raise ConfigError(f"text encoder 'clip': no weights in {', '.join(map(str, places))}; {CLIP_HELP}")
         self.weights = {k: v.to(device) for k, v in openai_names(_read_clip_state(file), file).items()}
-        self.tokenizer = read_clip_tokenizer([file.parent, *self._installed()])
+        self.tokenizer = clip_vocabulary([file.parent])
         config = read_json(file.parent/"config.json") if (file.parent/"config.json").exists() else {}
         config = config.get("text_config", config)
         self.device, self.key = device, f"clip-{file_fingerprint(file)}"
@@ -419,13 +429,6 @@ class ClipText(TextEncoder):
         self.context, self.end = len(self.weights["positional_embedding"]), len(self.weights["token_embedding.weight"]) - 1
         if self.tokenizer.get_vocab_size() != self.end + 1:
             raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
-
-    @staticmethod
-    def _installed() -> list[Path]:
-        "Folders of installed packages that carry CLIP's vocabulary; nothing is imported."
-        from importlib.util import find_spec
-        found = [find_spec(name) for name in ("clip", "open_clip")]
-        return [Path(s.submodule_search_locations[0]) for s in found if s and s.submodule_search_locations]
 
     def _tokens(self, texts):
         encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CONTRASTS', 'NUMBER', 'ENTRY', 'NEEDED', 'TOP', 'EXPLORATORY', 'NOT_MEASURED', 'STATES', 'Hypothesis',
            'read_hypothesis', 'parse_hypotheses', 'load_hypotheses', 'NotMeasured', 'by_seed', 'judging_seeds',
-           'choose', 'Evidence', 'measure', 'predicted', 'ledger', 'registered', 'precedes', 'made_before', 'measured',
-           'headline', 'sentence', 'sentences']
+           'choose', 'Evidence', 'measure', 'predicted', 'check_rulers', 'ledger', 'registered', 'precedes',
+           'made_before', 'measured', 'headline', 'sentence', 'sentences']
 
 # %% ../../nbs/63_paper.claims.ipynb #d56cf996
 import math, subprocess
@@ -284,6 +284,19 @@ def predicted(h: Hypothesis) -> str:
     if h.side == "=": return f"{what}, within {width} of {h.threshold:g}"
     return f"{what}, {'below' if h.side == '<' else 'above'} {h.threshold:g}" + (f"; no matter within {width} of it" if width else "")
 
+# %% ../../nbs/63_paper.claims.ipynb #f44ddaab
+def check_rulers(
+    h: Hypothesis,  # with `corpora`
+    records: dict,  # kind -> frame
+    judging: tuple,  # names of the records that would judge it
+) -> None:
+    "`NotMeasured` unless all of them were measured with an evaluator that was published for one of the corpora."
+    rulers, rows = records.get("train_evaluator", pd.DataFrame()), records[h.record]
+    if "published" in rulers: rulers = rulers[rulers.published.isin(h.corpora)]
+    known = set(rulers.evaluator) if "published" in rulers else set()
+    used = set(rows.evaluator[rows.record.isin(judging)]) if "evaluator" in rows else {""}
+    if not used or used - known: raise NotMeasured(f"asks for {' or '.join(h.corpora)} and its published evaluator")
+
 # %% ../../nbs/63_paper.claims.ipynb #b4e81c05
 def _row(h: Hypothesis, records: dict, corpus: str) -> tuple[dict, Evidence | None]:
     "A row of the ledger before families are judged."
@@ -291,7 +304,9 @@ def _row(h: Hypothesis, records: dict, corpus: str) -> tuple[dict, Evidence | No
     empty = {k: None for k in ("value", "low", "high", "p", "p_holm")} | {"seeds": 0, "verdict": NOT_MEASURED, "how": ""}
     row = said | empty | {"note": h.note, "records": []}
     if h.corpora and corpus not in h.corpora: return row | {"how": f"asks for {' or '.join(h.corpora)} and its published evaluator"}, None
-    try: found = measure(h, records)
+    try:
+        found = measure(h, records)
+        if h.corpora: check_rulers(h, records, found.records)
     except NotMeasured as missing: return row | {"how": str(missing)}, None
     e, state = found.estimate, EXPLORATORY if found.exploratory else UNDECIDED
     numbers = {"value": e.value, "low": _finite(e.low), "high": _finite(e.high), "seeds": len(found.seeds)}

@@ -136,10 +136,11 @@ def read_records(
     kind: str,  # kind of record
     seeds=None,  # keep these seeds; None: all. Records without a seed are kept
     methods=None,  # keep these methods; None: all
-) -> pd.DataFrame:  # a row a record: labels, metrics, `record`
+) -> pd.DataFrame:  # a row a record: labels, evaluator, metrics, `record`
     "Every record of a kind as a frame, sorted by name; a `DataError` when there is none."
     records = [(p.name, read_record(p)) for p in record_paths(folder, kind)]
-    frame = pd.DataFrame([{**r["labels"], **r["metrics"], "record": n} for n, r in records])
+    ruler = lambda r: {"evaluator": r["evaluator"]} if "evaluator" in r else {}
+    frame = pd.DataFrame([{**r["labels"], **ruler(r), **r["metrics"], "record": n} for n, r in records])
     if not len(frame): raise DataError(f"{folder}: no record of kind {kind!r}; run the notebook that makes it first")
     if seeds is not None and "seed" in frame: frame = frame[frame.seed.isna() | frame.seed.isin(list(seeds))]
     if methods is not None: frame = frame[frame.method.isin(list(methods))]
