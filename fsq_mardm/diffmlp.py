@@ -294,7 +294,7 @@ DIFFMLP_KINDS = {  # class and what it is given, settings that may be overridden
     "DDPM": (lambda **o: DiffusionHead(**{"process": DDPM(), **o}), {"process", "time_scale"}),
     "Grid": (PosteriorHead, {"grid", "time_scale", "likelihood", "early", "min_gap", "power"}),
     "Codebook": (PosteriorHead, {"codes", "time_scale", "likelihood", "early", "min_gap", "power"}),
-    "Softmax": (WordsHead, {"grid"}),
+    "Softmax": (lambda time_scale=None, **o: WordsHead(**o), {"grid", "time_scale"}),  # words know no time: one recipe serves every head
 }
 
 def _head(kind: str, size: str, target_channels: int, z_channels: int, **overrides) -> nn.Module:

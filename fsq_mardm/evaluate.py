@@ -309,7 +309,7 @@ def evaluate_generation(
     group: int = 64,  # motions in one call of the sampler; a generator's rounding depends on it, so leave it where numbers are to be repeated
     mm_captions: int = 0,  # multimodality: captions in each repeat (published: 96); 0 leaves it out
     mm_generations: int = 30,  # motions for each of them
-    mm_pairs: int = 10,  # random pairs of each of them
+    mm_pairs: int | None = 10,  # random pairs of each of them; None: all
     contrast=None,  # contrastive evaluator for the CLIP score
     standard: Reference | None = None,  # real side under an evaluator of full features: the same motions scored by the standard protocol too
     entries=None,  # file for what is kept of every motion, which `compare_generations` reads
@@ -317,7 +317,7 @@ def evaluate_generation(
 ) -> dict:  # record of `summary`; with `standard` also `["standard"]`, a record of its own
     "The generation row: mean and interval over repeats of every score, with the values of each repeat."
     if repeats < 1: raise ConfigError(f"repeats: found {repeats}, expected at least 1")
-    if mm_captions and mm_pairs > mm_generations: raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
+    if mm_captions and (mm_pairs or 2) > mm_generations: raise ConfigError(f"mm_pairs: found {mm_pairs} of {mm_generations} generations, expected fewer")
     reference = split if isinstance(split, Reference) else make_reference(split, evaluator, contrast)
     if standard is not None and (not standard.standard or standard.split.ids != reference.split.ids):
         raise ConfigError("standard: found a real side of other entries or of essential features, expected the same entries in full features")

@@ -54,7 +54,7 @@ def record_paths(
     return sorted(p for p in Path(folder).glob(f"{kind}.*.json") if not p.name.endswith(".provenance.json"))
 
 # %% ../nbs/01_paths.ipynb #dc973588
-ONE_NODE = ("evaluation_turns", "evaluation_paired", "evaluation_real")  # stages whose one node writes several records
+ONE_NODE = ("evaluation_turns", "evaluation_real")  # stages whose one node writes several records
 
 def node_name(stage: str, method: str | None = None, seed: int | str | None = None) -> str:
     "`evaluation_mardm.FSQ.0.ipynb`, or `table_2.ipynb` for a stage that runs once."
