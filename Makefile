@@ -3,6 +3,8 @@
 # make demo                           small models of the embedded corpus, then one motion in generation/
 # make test                           notebooks and tests
 # make tables                         every table and figure again that needs the committed records only
+# make article                        article.pdf and article.html of the committed tables and figures
+# make docs                           the notebooks as linked pages, in _docs/
 # make promote PRESET=cpu CORPUS=bandai    copy finished tables and figures into tables/ and figures/
 PYTHON ?= $(firstword $(shell command -v python3.11) $(shell command -v python3))
 VENV   ?= .venv
@@ -24,7 +26,7 @@ export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: tables paper demo test promote readme clean-notebooks hooks lab count env
+.PHONY: tables article docs paper demo test promote readme clean-notebooks hooks lab count env
 env: $(VENV)/.installed
 
 # The lock names every package with its hashes; torch comes last (see there), and brings what its build for this machine needs.
@@ -51,6 +53,12 @@ test: env
 # Needs the committed records only: no data, no weights, no training.
 tables: env
 	@$(BIN)/python -m fsq_mardm.cli tables
+
+article: env
+	@$(BIN)/python -m fsq_mardm.cli article
+
+docs: env
+	@$(BIN)/python -m fsq_mardm.pages "runs/$$PRESET-$${CORPUS:-synthetic}/notebooks"
 
 promote: env
 	@$(BIN)/python -m fsq_mardm.cli promote "runs/$$PRESET-$${CORPUS:-synthetic}"

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'GROUPS', 'command', 'data_synthesize', 'data_check', 'data_import', 'run_stage', 'stage_options', 'paper',
-           'notebook', 'readme', 'promote', 'tables', 'trace', 'named_models', 'write_motions', 'sample', 'edit',
-           'train_length', 'demo', 'parser_for', 'main', 'console']
+           'notebook', 'readme', 'promote', 'tables', 'article', 'trace', 'named_models', 'write_motions', 'sample',
+           'edit', 'train_length', 'demo', 'parser_for', 'main', 'console']
 
 # %% ../nbs/72_cli.ipynb #5c13d98e
 import argparse, json, os, sys
@@ -127,9 +127,8 @@ def notebook(a):
 @command("readme")
 def readme(a):
     "write README.md from nbs/index.ipynb"
-    from fsq_mardm.config import atomic_file
-    from fsq_mardm.notebooks import readme
-    with atomic_file("README.md") as t: t.write_text(readme("nbs/index.ipynb"))
+    from fsq_mardm.notebooks import write_readme
+    write_readme("nbs/index.ipynb", "README.md")
 
 @command("promote", opt("run", help="folder of a finished run, e.g. runs/cpu-bandai"))
 def promote(a):
@@ -140,14 +139,15 @@ def promote(a):
 @command("tables", opt("--out", default="", help="folder for tables and figures; empty: where they belong"),
          opt("--records", default="tables/records", help="folder of records; another than the committed one asks for --out"))
 def tables(a):
-    "make every table and figure that needs records only again"
-    from fsq_mardm.paper.artefacts import remake, remake_in_place
-    if not a.out and a.records != "tables/records": raise ConfigError("--records: other than tables/records; expected --out beside it")
-    if a.out: made, left = remake(a.out, records=a.records)
-    else:
-        changed, left = remake_in_place()
-        print(f"{len(changed)} files changed", *changed, sep="\n  ")
-    for notebook, why in left.items(): print(f"left as it was: {notebook}: {why}")
+    "make every table and figure that needs records only again, and the article"
+    from fsq_mardm.paper.article import make_again
+    for line in make_again(a.out, a.records): print(line)
+
+@command("article", opt("--run", default="", help="folder of a finished run; empty: tables/ and figures/"))
+def article(a):
+    "check every number of the paper against its records; write article.pdf, article.html and a crate for a deposit"
+    from fsq_mardm.paper.article import make_article
+    print(*make_article(a.run or "."), sep="\n")
 
 # %% ../nbs/72_cli.ipynb #0ae835d9
 @command("trace", opt("table", help="CSV of a table, e.g. tables/table_2.csv"),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read_notebook', 'notebook_parameters', 'check_parameters', 'ThisPython', 'kernel_manager', 'ForkedKernel',
-           'ForkProvisioner', 'run_notebook', 'readme']
+           'ForkProvisioner', 'run_notebook', 'readme', 'write_readme']
 
 # %% ../nbs/71_notebooks.ipynb #c07ca3b9
 import ast, json, os, re, signal, sys, threading, traceback
@@ -253,3 +253,7 @@ def readme(
     def part(found: re.Match) -> str: return (Path(index).parent/found[1]).read_text(encoding="utf-8").strip()
     text = re.sub(r"<!-- include (\S+) -->", part, text)
     return text.replace("](../", "](").replace('src="../', 'src="').strip() + "\n"
+
+def write_readme(index: str | os.PathLike, path: str | os.PathLike) -> None:
+    "The README, whole or not at all."
+    with atomic_file(path) as t: t.write_text(readme(index), encoding="utf-8")

@@ -41,7 +41,7 @@ def test_what_cannot_be_made_says_why(again):
     needs = {read_record(p)["kind"] for p in record_paths(RECORDS) if "gone" in read_record(p)}
     for notebook, why in again[1].items():
         lost = [kind for kind in needs if kind in why and "it was lost before records were kept" in why]
-        assert lost or why == "draws from weights and data", (notebook, why)
+        assert lost or why in ("draws from weights and data", "made of tables and figures by make article"), (notebook, why)
 
 def test_soon_enough(again):
     assert again[2] < 120  # processor seconds

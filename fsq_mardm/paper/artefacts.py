@@ -307,9 +307,11 @@ def remake(
     sources = [read_json(f[-1]) for kind in ("tables", "figures") for f in artefact_files(project/kind).values()]
     for settings in _distinct([s["settings"] for s in sources]):
         notebook = project/"nbs/paper"/f"{settings['notebook']}.ipynb"
-        if "checkpoints_dir" in parameter_names(notebook):
+        known = parameter_names(notebook)
+        if "tables" in known: left[settings["notebook"]] = "made of tables and figures by make article"
+        if "checkpoints_dir" in known:
             left[settings["notebook"]] = "draws from weights and data"
-            continue
+        if settings["notebook"] in left: continue
         say(f"{settings['notebook']}")
         try: run_cells(notebook, _values(notebook, settings, Path(out), records or project/"tables/records"))
         except DataError as e: left[settings["notebook"]] = str(e)
