@@ -8,6 +8,7 @@ __all__ = ['FPS', 'check_joints', 'read_motion', 'read_joints', 'read_mapping', 
 
 # %% ../nbs/24_bvh_import.ipynb #b633245b
 import re, sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,23 +26,14 @@ from .text import tag_tokens
 def _leg(joints: np.ndarray, skeleton: Skeleton) -> float:
     "Median length of a leg, hip to knee to ankle."
     _, hip, knee, ankle, *_ = skeleton.chains[0]
-    return float(np.median(np.linalg.norm(np.diff(joints[:, [hip, knee, ankle]], axis=1), axis=-1).sum(1)))
+    thigh_and_shin = np.diff(joints[:, [hip, knee, ankle]], axis=1)
+    return float(np.median(np.linalg.norm(thigh_and_shin, axis=-1).sum(1)))
 
-def check_joints(
-    joints: np.ndarray,  # (T, J, 3)
-    skeleton: Skeleton,
-    where: str,  # file, for the error
-) -> None:
-    "`DataError` unless the joints are finite, in metres and Y up."
-    bad = np.argwhere(~np.isfinite(joints))
-    if len(bad): raise DataError(f"{where}: NaN or infinity in frame {bad[0][0]}, expected numbers")
-    if not len(joints): raise DataError(f"{where}: 0 frames, expected at least 1")
-    leg = _leg(joints, skeleton)
-    if leg < 1e-6: raise DataError(f"{where}: all joints of a leg lie in one place, expected a body")
-    unit = next((name for name, metres in (("centimetres", .01), ("millimetres", .001), ("inches", .0254)) if .5 < leg * metres < 1.3), "")
-    if not .25 < leg < 2:
-        raise DataError(f"{where}: a leg of {leg:.3g}{f' (in {unit}?)' if unit else ''}, expected joints in metres, 0.25 to 2 for a leg")
-    if axis := _other_up(joints, skeleton, leg): raise DataError(f"{where}: {axis} points up, expected Y up")
+_UNITS = {"centimetres": .01, "millimetres": .001, "inches": .0254}  # in metres
+
+def _unit(leg: float) -> str:
+    "The unit in which a leg of that length would be a person's, or ''."
+    return next((name for name, metres in _UNITS.items() if .5 < leg * metres < 1.3), "")
 
 # %% ../nbs/24_bvh_import.ipynb #4305a073
 def _other_up(
@@ -53,25 +45,50 @@ def _other_up(
     feet = joints[:, [skeleton.left_feet[0], skeleton.right_feet[0]]].mean(1)
     upward = (joints[:, skeleton.chains[2][-1]] - feet).mean(0)
     axis, low, high = int(np.abs(upward).argmax()), joints[..., 1].min(), joints[..., 1].max()
-    if abs(upward[axis]) < .8 * leg: return ""                        # bent over or rolling: nothing is evident
-    if axis == 1: return "-Y" if upward[1] < 0 and low < -.5 * leg else ""   # head below the feet, and below the floor
+    if abs(upward[axis]) < .8 * leg:  # bent over or rolling: nothing is evident
+        return ""
+    if axis == 1:  # head below the feet, and below the floor
+        return "-Y" if upward[1] < 0 and low < -.5 * leg else ""
     lying = low > -.15 and high < 1.
     return "" if lying else f"{'-' if upward[axis] < 0 else ''}{'XYZ'[axis]}"
 
+# %% ../nbs/24_bvh_import.ipynb #bf04a6e2
+def check_joints(
+    joints: np.ndarray,  # (T, J, 3)
+    skeleton: Skeleton,
+    where: str,  # file, for the error
+) -> None:
+    "`DataError` unless the joints are finite, in metres and Y up."
+    bad = np.argwhere(~np.isfinite(joints))
+    if len(bad):
+        raise DataError(f"{where}: NaN or infinity in frame {bad[0][0]}, expected numbers")
+    if not len(joints):
+        raise DataError(f"{where}: 0 frames, expected at least 1")
+    leg = _leg(joints, skeleton)
+    if leg < 1e-6:
+        raise DataError(f"{where}: all joints of a leg lie in one place, expected a body")
+    if not .25 < leg < 2:
+        guess = f" (in {unit}?)" if (unit := _unit(leg)) else ""
+        raise DataError(f"{where}: a leg of {leg:.3g}{guess}, expected joints in metres, 0.25 to 2 for a leg")
+    if axis := _other_up(joints, skeleton, leg):
+        raise DataError(f"{where}: {axis} points up, expected Y up")
+
 # %% ../nbs/24_bvh_import.ipynb #76e711ad
 def read_motion(
-    path,  # npy: joints (T, J, 3) in metres, Y up, or features (T, 263|251 or 67|64)
+    path: str | Path,  # npy: joints (T, J, 3) in metres, Y up, or features (T, 263|251 or 67|64)
     skeleton: Skeleton,
 ) -> np.ndarray:  # float32, of one of these shapes
     "Joints or features of a file; `DataError` says what was found and what is expected."
     shapes = [(None, skeleton.n_joints, 3), (None, skeleton.full_dim), (None, skeleton.essential_dim)]
     x = read_array(path, shapes)
-    if x.ndim == 3: check_joints(x, skeleton, str(path))
-    elif not np.isfinite(x).all(): raise DataError(f"{path}: NaN or infinity in frame {np.argwhere(~np.isfinite(x))[0][0]}, expected numbers")
+    if x.ndim == 3:
+        check_joints(x, skeleton, str(path))
+    elif not np.isfinite(x).all():
+        raise DataError(f"{path}: NaN or infinity in frame {np.argwhere(~np.isfinite(x))[0][0]}, expected numbers")
     return x
 
 def read_joints(
-    path,  # npy of joints
+    path: str | Path,  # npy of joints
     skeleton: Skeleton,
 ) -> np.ndarray:  # (T, J, 3) float32, metres, Y up
     "Joints of a file; `DataError` for another shape, another unit or another axis that points up."
@@ -80,44 +97,62 @@ def read_joints(
     return x
 
 # %% ../nbs/24_bvh_import.ipynb #7dc5437a
-def read_mapping(path) -> dict:  # joints: 22 lists of names, scale: metres in a unit, up: "y" or "z"
+def _mapped_names(named: dict, where: str) -> list[list[str]]:
+    "The 22 lists of names; `DataError` for a joint of HumanML3D that is missing, unknown, or mapped to something else than names."
+    names = HUMANML3D.joint_names
+    if missing := [n for n in names if n not in named]:
+        raise DataError(f"{where}: joint {missing[0]!r} is not mapped; expected all 22 of HumanML3D")
+    if unknown := [n for n in named if n not in names]:
+        raise DataError(f"{where}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
+    joints = [[v] if isinstance(v := named[n], str) else v for n in names]
+    for name, parts in zip(names, joints):
+        if not parts or not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            raise DataError(f"{where}: joint {name!r} is {named[name]!r}; expected the name of a joint in the files, or a list of names")
+    return joints
+
+# %% ../nbs/24_bvh_import.ipynb #8adbc117
+def read_mapping(
+    path: str | Path,
+) -> dict:  # joints: 22 lists of names, scale: metres in a unit, up: "y" or "z"
     "A mapping file, checked; `DataError` names what is missing or unknown."
     found = read_json(path)
-    if not isinstance(found, dict) or not isinstance(found.get("joints"), dict): raise DataError(f"{path}: expected an object with 'joints' and 'scale'")
-    if unknown := sorted(set(found) - {"joints", "scale", "up"}): raise DataError(f"{path}: unknown entry {unknown[0]!r}; expected joints, scale, up")
-    names, scale, up = HUMANML3D.joint_names, found.get("scale"), found.get("up", "y")
-    if missing := [n for n in names if n not in found["joints"]]: raise DataError(f"{path}: joint {missing[0]!r} is not mapped; expected all 22 of HumanML3D")
-    unknown = [n for n in found["joints"] if n not in names]
-    if unknown: raise DataError(f"{path}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
-    joints = [[v] if isinstance(v := found["joints"][n], str) else v for n in names]
-    bad = next((n for n, v in zip(names, joints) if not v or not isinstance(v, list) or not all(isinstance(s, str) for s in v)), None)
-    if bad: raise DataError(f"{path}: joint {bad!r} is {found['joints'][bad]!r}; expected the name of a joint in the files, or a list of names")
+    if not isinstance(found, dict) or not isinstance(found.get("joints"), dict):
+        raise DataError(f"{path}: expected an object with 'joints' and 'scale'")
+    if unknown := sorted(set(found) - {"joints", "scale", "up"}):
+        raise DataError(f"{path}: unknown entry {unknown[0]!r}; expected joints, scale, up")
+    joints, scale, up = _mapped_names(found["joints"], str(path)), found.get("scale"), found.get("up", "y")
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
         raise DataError(f"{path}: scale is {scale!r}; expected metres in a unit of the files, e.g. 0.01")
-    if up not in ("y", "z"): raise DataError(f"{path}: up is {up!r}; expected 'y' or 'z'")
+    if up not in ("y", "z"):
+        raise DataError(f"{path}: up is {up!r}; expected 'y' or 'z'")
     return dict(joints=joints, scale=float(scale), up=up)
 
 # %% ../nbs/24_bvh_import.ipynb #80c57363
 FPS = 20.0  # of every corpus made here
 
 def mapped_joints(
-    path,  # a BVH file
+    path: str | Path,  # a BVH file
     mapping: dict,  # of `read_mapping`
-):  # (T, 22, 3) float32, metres, Y up, 20 frames a second
-    "The joints of a BVH file in HumanML3D's order; `DataError` for a joint that is missing or stands twice, a clip too short, another unit or axis."
+) -> np.ndarray:  # (T, 22, 3) float32, metres, Y up, 20 frames a second
+    "The joints of a BVH file; `DataError` for a joint that is missing or stands twice, a clip too short, another unit or axis."
     bvh = read_bvh(path)
     names = dict.fromkeys(name for part in mapping["joints"] for name in part)
-    try: where = dict(zip(names, bvh.columns(names)))
-    except DataError as e: raise DataError(f"{path}: {e}") from None
+    try:
+        where = dict(zip(names, bvh.columns(names)))
+    except DataError as e:
+        raise DataError(f"{path}: {e}") from None
     world = bvh.global_positions()
-    joints = np.stack([world[:, [where[n] for n in part]].mean(1) for part in mapping["joints"]], 1)*mapping["scale"]
-    if mapping["up"] == "z": joints = joints[..., [0, 2, 1]]*[1, 1, -1]
+    middle = lambda part: world[:, [where[n] for n in part]].mean(1)
+    joints = np.stack([middle(part) for part in mapping["joints"]], 1)*mapping["scale"]
+    if mapping["up"] == "z":
+        joints = joints[..., [0, 2, 1]]*[1, 1, -1]
     check_joints(joints, HUMANML3D, f"{path} (scale {mapping['scale']:g}, up {mapping['up']})")
     joints = resample(joints, round(bvh.fps, 2), FPS)
-    if len(joints) < 3: raise DataError(f"{path}: {len(joints)} frames at {FPS:g} a second; expected at least 3")
+    if len(joints) < 3:
+        raise DataError(f"{path}: {len(joints)} frames at {FPS:g} a second; expected at least 3")
     return joints.astype(np.float32)
 
-# %% ../nbs/24_bvh_import.ipynb #a983b372
+# %% ../nbs/24_bvh_import.ipynb #d8b73089
 class Line(NamedTuple):
     "A line of the table."
     text: str
@@ -125,33 +160,55 @@ class Line(NamedTuple):
     end: float
     number: int  # in the file
 
-def read_caption_table(
-    path,  # lines file<TAB>caption, or file<TAB>caption<TAB>from<TAB>to with seconds
-) -> dict[str, list[Line]]:  # file -> its lines
-    "The captions of a folder; `DataError` names the first bad line."
-    found, seen = {}, {}
-    for n, text in enumerate(read_lines(path, "lines file<TAB>caption"), 1):
-        if not text.strip(): continue
-        file, line = _table_line(text, n, f"{path}:{n}")
-        if (twin := seen.setdefault((file, *line[:3]), n)) != n: raise DataError(f"{path}:{n}: the same as line {twin}; expected each line once")
-        found.setdefault(file, []).append(line)
-    if not found: raise DataError(f"{path}: no line; expected lines file<TAB>caption")
-    return found
-
 # %% ../nbs/24_bvh_import.ipynb #a9e2bf56
 _LATEST, _LONGEST = 86400, 5000  # a caption's last second, and its characters: more is damage
 
 def _table_line(text: str, number: int, where: str) -> tuple[str, Line]:
     "File and caption of one line."
     fields = [f.strip() for f in text.split("\t")]
-    try: file, caption, (start, end) = fields[0], fields[1], map(float, fields[2:] or (0, 0))
+    try:
+        file, caption, (start, end) = fields[0], fields[1], map(float, fields[2:] or (0, 0))
     except (IndexError, ValueError):
         raise DataError(f"{where}: found {text[:60]!r}, expected file<TAB>caption or file<TAB>caption<TAB>from<TAB>to") from None
-    if not (file and caption): raise DataError(f"{where}: an empty {'caption' if file else 'file name'}; expected both")
-    if len(caption) > _LONGEST: raise DataError(f"{where}: a caption of {len(caption)} characters, expected at most {_LONGEST}")
+    if not (file and caption):
+        raise DataError(f"{where}: an empty {'caption' if file else 'file name'}; expected both")
+    if len(caption) > _LONGEST:
+        raise DataError(f"{where}: a caption of {len(caption)} characters, expected at most {_LONGEST}")
     if fields[2:] and not 0 <= start < end <= _LATEST:
         raise DataError(f"{where}: part from {start:g} to {end:g} s, expected 0 <= from < to <= {_LATEST}")
     return file, Line(caption.replace("#", " "), start, end, number)
+
+# %% ../nbs/24_bvh_import.ipynb #a983b372
+def read_caption_table(
+    path: str | Path,  # lines file<TAB>caption, or file<TAB>caption<TAB>from<TAB>to with seconds
+) -> dict[str, list[Line]]:  # file -> its lines
+    "The captions of a folder; `DataError` names the first bad line."
+    found: dict[str, list[Line]] = {}
+    seen: dict[tuple, int] = {}
+    for n, text in enumerate(read_lines(path, "lines file<TAB>caption"), 1):
+        if not text.strip():
+            continue
+        file, line = _table_line(text, n, f"{path}:{n}")
+        if (twin := seen.setdefault((file, *line[:3]), n)) != n:
+            raise DataError(f"{path}:{n}: the same as line {twin}; expected each line once")
+        found.setdefault(file, []).append(line)
+    if not found:
+        raise DataError(f"{path}: no line; expected lines file<TAB>caption")
+    return found
+
+# %% ../nbs/24_bvh_import.ipynb #9e4a9aad
+_FOREIGN = frozenset(  # words of other languages, for sides and for what no sentence does without
+    "linke linken linker linkes links rechte rechten rechter rechtes rechts gauche droite droit izquierda izquierdo derecha derecho "
+    "sinistra sinistro destra destro esquerda esquerdo direita direito vlevo vpravo lewa lewo lewy prawa prawo prawy vanster hoger "
+    "venstre hojre vasen oikea bal jobb sol kiri kanan hidari migi zuo lijeva desna leva desno "
+    "der das und mit ein eine einen einem nach hebt seine ihre er sie il le les une elle et vers avec el los las una y hacia con gli di "
+    "een het och og w na z se".split()
+)
+
+def is_english(text: str) -> bool:
+    "Whether nothing in a sentence speaks for another language: ASCII letters, none of its words."
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return all(w.isascii() for w in words) and not _FOREIGN & set(words)
 
 # %% ../nbs/24_bvh_import.ipynb #fbe33d89
 _DASH = "[-\u2010\u2011\u2013 ]?"
@@ -163,103 +220,130 @@ _KEEP = re.compile(  # they only look like sides
 _DOUBT = re.compile(  # the verb, the adverb and the adjective; nicknames; single letters
     r"\bleft (?:the|a|an|his|her|their|it|its|him|them|off|over|behind|alone|out|for|without|standing|room|home)\b"
     r"|\b(?:is|are|was|were|has|have|had|nothing|one|none|who|he|she|they|it|person|man|woman) left\b"
-    r"|(?<!the )(?<!his )(?<!her )(?<!their )(?<!its )\bright (?:after|before|behind|over|under|above|below|beside|next|in|into|through|at|on|onto"
-    r"|up|down|back|as|when|then|here|there|off|out|past|by|to|where)\b"
+    r"|(?<!the )(?<!his )(?<!her )(?<!their )(?<!its )\bright (?:after|before|behind|over|under|above|below|beside|next|in|into"
+    r"|through|at|on|onto|up|down|back|as|when|then|here|there|off|out|past|by|to|where)\b"
     r"|\bright (?:way|time|moment|place|position|direction|order|speed|height|amount|distance|thing|away from)\b"
     r"|\b(?:lefties?|lefty|righties?|righty|southpaw|[lr]|[lr]h)\b|\b(?:left|right)(?:ist|ie)s?\b", re.I)
 
-# %% ../nbs/24_bvh_import.ipynb #9e4a9aad
-_FOREIGN = frozenset(  # words of other languages, for sides and for what no sentence does without
-    "linke linken linker linkes links rechte rechten rechter rechtes rechts gauche droite droit izquierda izquierdo derecha derecho sinistra sinistro "
-    "destra destro esquerda esquerdo direita direito vlevo vpravo lewa lewo lewy prawa prawo prawy vanster hoger venstre hojre vasen oikea bal jobb "
-    "sol kiri kanan hidari migi zuo lijeva desna leva desno der das und mit ein eine einen einem nach hebt seine ihre er sie il le les une elle et "
-    "vers avec el los las una y hacia con gli di een het och og w na z se".split())
+# %% ../nbs/24_bvh_import.ipynb #cce5d169
+def _other_side(m: re.Match) -> str:
+    "What a match of a side or a turn becomes, in lower case."
+    word = m[0].lower()
+    if word in ("left", "right"):
+        return "right" if word == "left" else "left"
+    if word in ("cw", "ccw"):
+        return "ccw" if word == "cw" else "cw"
+    return "clockwise" if m[1] else "counterclockwise"
 
-def is_english(text: str) -> bool:
-    "Whether nothing in a sentence speaks for another language: ASCII letters, none of its words."
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return all(w.isascii() for w in words) and not _FOREIGN & set(words)
+def _like(old: str, new: str) -> str:
+    "`new` in the capitals of `old`."
+    if old.isupper() and len(old) > 1:
+        return new.upper()
+    return new.capitalize() if old[0].isupper() else new
 
 def swap_sides(text: str) -> str | None:
     "The sentence about the mirror image, or None where it cannot be made with certainty."
     kept = _KEEP.sub(lambda m: "\0" * len(m[0]), text)          # out of sight, in place
-    if not is_english(text) or _DOUBT.search(kept): return None
+    if not is_english(text) or _DOUBT.search(kept):
+        return None
     parts = [(m.span(), _like(m[0], _other_side(m))) for pattern in (_TURN, _SIDE) for m in pattern.finditer(kept)]
-    for (start, end), other in sorted(parts, reverse=True): text = text[:start] + other + text[end:]
+    for (start, end), other in sorted(parts, reverse=True):
+        text = text[:start] + other + text[end:]
     return text
-
-def _other_side(m: re.Match) -> str:
-    "What a match of a side or a turn becomes, in lower case."
-    word = m[0].lower()
-    if word in ("left", "right"): return "right" if word == "left" else "left"
-    if word in ("cw", "ccw"): return "ccw" if word == "cw" else "cw"
-    return "clockwise" if m[1] else "counterclockwise"
-
-# %% ../nbs/24_bvh_import.ipynb #cbde9675
-def _like(old: str, new: str) -> str:
-    "`new` in the capitals of `old`."
-    return new.upper() if old.isupper() and len(old) > 1 else new.capitalize() if old[0].isupper() else new
 
 # %% ../nbs/24_bvh_import.ipynb #b791f264
 def _read_files(source: Path, files: list[str], mapping: dict) -> dict[str, np.ndarray]:
     "Joints of every file; one `DataError` names all that cannot be read, up to ten."
     read, bad = {}, []
     for file in tqdm(files, desc="reading motion capture", unit="file", disable=not sys.stderr.isatty()):
-        try: read[file] = mapped_joints(source/file, mapping)
-        except DataError as e: bad.append(str(e))
-        if len(bad) == 10: break
-    if len(bad) == 1: raise DataError(bad[0])
-    if bad: raise DataError(f"{len(bad)}{' or more' * (len(bad) == 10)} of {len(files)} files cannot be read: {'; '.join(bad)}")
+        try:
+            read[file] = mapped_joints(source/file, mapping)
+        except DataError as e:
+            bad.append(str(e))
+        if len(bad) == 10:
+            break
+    if len(bad) == 1:
+        raise DataError(bad[0])
+    if bad:
+        raise DataError(f"{len(bad)}{' or more' * (len(bad) == 10)} of {len(files)} files cannot be read: {'; '.join(bad)}")
     return read
 
-def _check_times(lines: list[Line], frames: int, table) -> None:
+# %% ../nbs/24_bvh_import.ipynb #cf958143
+def _check_times(lines: list[Line], frames: int, table: str | Path) -> None:
     "`DataError` names the first line that speaks of a part behind the end of its recording."
     last = frames / FPS
     for line in lines:
         if line.end > last + .1:   # times are rounded
-            raise DataError(f"{table}:{line.number}: part from {line.start:g} to {line.end:g} s, expected it within the recording of {last:.2f} s")
+            raise DataError(
+                f"{table}:{line.number}: part from {line.start:g} to {line.end:g} s, expected it within the recording of {last:.2f} s"
+            )
 
-def _check_left(clips: dict, texts: dict, table) -> None:
+def _check_left(clips: dict[str, np.ndarray], texts: dict[str, list[Line]], table: str | Path) -> None:
     "`DataError` when the rules of text-to-motion leave nothing of all clips."
     info = {k: PUBLISHED["t2m"][k] for k in ("fps", "min_frames")}
-    counts = [count_entries(len(x) - 1, [Caption(t, (), a, b) for t, a, b, _ in texts[name]], info) for name, x in clips.items()]
-    if any(counts): return
+    told = {name: [Caption(t, (), a, b) for t, a, b, _ in texts[name]] for name in clips}
+    if any(count_entries(len(x) - 1, told[name], info) for name, x in clips.items()):
+        return
     lengths = sorted(len(x) - 1 for x in clips.values())
-    raise DataError(f"{table}: nothing is left of {len(clips)} clips of {lengths[0]} to {lengths[-1]} frames, expected one clip, or part named by a timed "
-                    f"caption, of {info['min_frames']} to {MAX_LENGTH - 1} frames at {FPS:g} a second")
+    raise DataError(
+        f"{table}: nothing is left of {len(clips)} clips of {lengths[0]} to {lengths[-1]} frames, expected one clip, or part named by a "
+        f"timed caption, of {info['min_frames']} to {MAX_LENGTH - 1} frames at {FPS:g} a second"
+    )
+
+# %% ../nbs/24_bvh_import.ipynb #a6e8012a
+def _clips(clips: dict[str, np.ndarray], texts: dict[str, list[Line]]) -> Iterator[Clip]:
+    "Clips of joints (T, 22, 3) and captions, by identifier."
+    words = sorted({line.text for lines in texts.values() for line in lines})
+    tokens = dict(zip(words, tag_tokens(words)))
+    features, joints = joints_to_features_batch(list(clips.values()), HUMANML3D, continuous_heading=True, return_joints=True)
+    for name, f, j in zip(clips, features, joints):
+        captions = [Caption(line.text, tokens[line.text], line.start, line.end) for line in texts[name]]
+        yield Clip(name, f, j[:len(f)], captions)
+
+# %% ../nbs/24_bvh_import.ipynb #c705b389
+def _mirrored(lines: list[Line]) -> list[Line]:
+    "The lines whose words could be mirrored, about the mirror image."
+    return [line._replace(text=text) for line in lines if (text := swap_sides(line.text)) is not None]
+
+def _with_twins(read: dict[str, np.ndarray], table: dict[str, list[Line]], mirror: bool) -> tuple[dict, dict, dict, int]:
+    "Joints and lines by identifier, twins behind their originals; the file of each number; and how many lines have no twin."
+    clips, texts, files, alone = {}, {}, {}, 0
+    for n, (file, joints) in enumerate(read.items(), 1):
+        name = f"{n:06d}"
+        clips[name], texts[name], files[name] = joints, table[file], file
+        if mirror:
+            other = _mirrored(table[file])
+            alone += len(table[file]) - len(other)
+            if other:
+                clips["M" + name], texts["M" + name] = mirror_joints(joints, HUMANML3D), other
+    return clips, texts, files, alone
 
 # %% ../nbs/24_bvh_import.ipynb #5920a287
 def import_folder(
-    source,  # folder of BVH files
-    root,  # new or empty folder of the corpus
-    mapping,  # file, see above
-    captions,  # file, see above
+    source: str | Path,  # folder of BVH files
+    root: str | Path,  # new or empty folder of the corpus
+    mapping: str | Path,  # file, see above
+    captions: str | Path,  # file, see above
     seed: int = 0,  # of the splits
     mirror: bool = True,  # add the mirror image of each clip, its captions with left and right swapped
 ) -> Path:  # root
     "A corpus from BVH files and captions, whole or not at all."
     rules, table = read_mapping(mapping), read_caption_table(captions)
     absent = next((f for f in table if not (Path(source)/f).is_file()), None)
-    if absent is not None: raise DataError(f"{captions}: names {absent!r}, but {Path(source)/absent} is missing; expected a BVH file")
+    if absent is not None:
+        raise DataError(f"{captions}: names {absent!r}, but {Path(source)/absent} is missing; expected a BVH file")
     read = _read_files(Path(source), sorted(table), rules)
-    for file, joints in read.items(): _check_times(table[file], len(joints) - 1, captions)
-    clips, texts, files, alone = {}, {}, {}, 0
-    for n, (file, joints) in enumerate(read.items(), 1):
-        clips[name := f"{n:06d}"], texts[name], files[name] = joints, table[file], file
-        if not mirror: continue
-        other = [line._replace(text=t) for line in table[file] if (t := swap_sides(line.text)) is not None]
-        alone += len(table[file]) - len(other)
-        if other: clips["M" + name], texts["M" + name] = mirror_joints(joints, HUMANML3D), other
+    for file, joints in read.items():
+        _check_times(table[file], len(joints) - 1, captions)
+    clips, texts, files, alone = _with_twins(read, table, mirror)
     _check_left(clips, texts, captions)
-    extra = dict(maker="bvh_import", sources=files, seed=seed, mirrored=mirror, captions_without_twin=alone)
-    return write_corpus(root, _clips(clips, texts), split_ids(list(clips), seed=seed), name=Path(root).resolve().name, skeleton="t2m",
-                        licence="as the source", source="BVH files", extra=extra)
-
-# %% ../nbs/24_bvh_import.ipynb #a6e8012a
-def _clips(clips: dict, texts: dict):
-    "Clips of joints (T, 22, 3) and captions, by identifier."
-    words = sorted({line.text for lines in texts.values() for line in lines})
-    tokens = dict(zip(words, tag_tokens(words)))
-    features, joints = joints_to_features_batch(list(clips.values()), HUMANML3D, continuous_heading=True, return_joints=True)
-    for name, f, j in zip(clips, features, joints):
-        yield Clip(name, f, j[:len(f)], [Caption(line.text, tokens[line.text], line.start, line.end) for line in texts[name]])
+    return write_corpus(
+        root,
+        _clips(clips, texts),
+        split_ids(list(clips), seed=seed),
+        name=Path(root).resolve().name,
+        skeleton="t2m",
+        licence="as the source",
+        source="BVH files",
+        extra=dict(maker="bvh_import", sources=files, seed=seed, mirrored=mirror, captions_without_twin=alone),
+    )
