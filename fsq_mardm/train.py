@@ -5,28 +5,30 @@
 # %% auto #0
 __all__ = ['SCHEDULES', 'PRECISIONS', 'settings_from', 'sort_settings', 'Optimisation', 'learning_rate', 'EMA',
            'shuffled_batches', 'seed_global', 'product_seconds', 'choose_precision', 'ranks', 'pick_device',
-           'process_group', 'average_across', 'History', 'TrainingStopped', 'NonFiniteLoss', 'stop_signals',
-           'sole_training', 'TrainResult', 'fit', 'check_training', 'ae_loss_fn', 'epoch_batches', 'mardm_loss_fn',
-           'target_statistics']
+           'process_group', 'flat_groups', 'average_across', 'History', 'TrainingStopped', 'NonFiniteLoss',
+           'stop_signals', 'sole_training', 'TrainResult', 'fit', 'check_training', 'BatchLoss', 'ae_loss_fn',
+           'epoch_batches', 'condition_rows', 'target_statistics', 'mardm_loss_fn']
 
 # %% ../nbs/41_train.ipynb #eea265d4
 import contextlib, copy, dataclasses, fcntl, math, os, signal, socket, sys, threading, time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from fastcore.basics import patch
+
 from torch import Tensor, nn
 
 from .autoencoder import motion_losses, reconstruction_loss
 from .checkpoints import check_tensor, check_tensors, load_checkpoint, load_into, prune, read_meta, save_checkpoint
 from .config import CheckpointError, ConfigError, DataError, FsqMardmError
 from .config import atomic_file, clear_leftovers, derive_seed, numpy_rng, replace, shown, write_json
-from .corpus import PackedSplit, epoch_plan, gather, pad_batch, windows
+from .corpus import MotionBatch, PackedSplit, Split, epoch_plan, gather, pad_batch, windows
 from .progress import progress_bar
 from .skeleton import skeleton_of
 
@@ -38,16 +40,20 @@ def settings_from(
     "The settings of a stage among the parameters of a notebook; a `ConfigError` names one that is missing or of the wrong kind."
     names = [f.name for f in dataclasses.fields(kind)]
     missing = [name for name in names if name not in parameters]
-    if missing: raise ConfigError(f"{missing[0]}: missing among the parameters, expected a setting of {kind.__name__}")
+    if missing:
+        raise ConfigError(f"{missing[0]}: missing among the parameters, expected a setting of {kind.__name__}")
     return replace(kind(), **{name: parameters[name] for name in names})
 
+# %% ../nbs/41_train.ipynb #2490fc13
 def sort_settings(
     kind: type,  # a frozen dataclass whose fields all have a default
     options: dict,  # keywords of a stage
 ) -> tuple:  # (an instance of `kind`, the other keywords: those of `fit`)
     "The settings of a stage among keywords."
     names = {f.name for f in dataclasses.fields(kind)}
-    return replace(kind(), **{k: v for k, v in options.items() if k in names}), {k: v for k, v in options.items() if k not in names}
+    own = {k: v for k, v in options.items() if k in names}
+    others = {k: v for k, v in options.items() if k not in names}
+    return replace(kind(), **own), others
 
 # %% ../nbs/41_train.ipynb #4bc4d0d4
 @dataclass(frozen=True)
@@ -78,17 +84,25 @@ def learning_rate(
     warm_up_iter: int = 2000,  # steps of warm-up
     milestones: tuple = (),  # steps at which the rate is multiplied
     lr_decay: float = 0.1,  # by this
-    schedule: str = "exact",  # "exact" | "linear": to zero at `steps` | "reference": the original's rule for the autoencoder, off by 1/2001
+    schedule: str = "exact",  # "exact" | "linear": to zero at `steps` | "reference": the original's, off by 1/2001
     steps: int = 0,  # of the whole run, for "linear"
 ) -> float:  # the rate of this step
     "The learning rate of a step."
-    if schedule not in SCHEDULES: raise ConfigError(f"schedule: found {schedule!r}, expected one of {', '.join(SCHEDULES)}")
+    if schedule not in SCHEDULES:
+        raise ConfigError(f"schedule: found {schedule!r}, expected one of {', '.join(SCHEDULES)}")
     if schedule == "reference":
-        if step + 1 < warm_up_iter: return lr * (step + 2) / (warm_up_iter + 1)
-        return lr * warm_up_iter / (warm_up_iter + 1) * lr_decay ** sum(step + 1 - warm_up_iter >= m for m in milestones)
+        return _reference_rate(step, lr, warm_up_iter, milestones, lr_decay)
     risen = min(1., (step + 1) / max(1, warm_up_iter))
     left = min(1., (steps - step) / max(1, steps - warm_up_iter)) if schedule == "linear" else 1.
-    return lr * risen * left * lr_decay ** sum(step >= m for m in milestones)
+    passed = sum(step >= m for m in milestones)
+    return lr * risen * left * lr_decay ** passed
+
+def _reference_rate(step: int, lr: float, warm_up_iter: int, milestones: tuple, lr_decay: float) -> float:
+    "The original's rule for the autoencoder."
+    if step + 1 < warm_up_iter:
+        return lr * (step + 2) / (warm_up_iter + 1)
+    passed = sum(step + 1 - warm_up_iter >= m for m in milestones)
+    return lr * warm_up_iter / (warm_up_iter + 1) * lr_decay ** passed
 
 # %% ../nbs/41_train.ipynb #f916b9b4
 class EMA:
@@ -98,40 +112,49 @@ class EMA:
         decay: float = 0.9999,  # d
         ramp: bool = True,  # let d grow from 0.1; False is the original's rule
     ):
-        self.decay, self.ramp, self.module = decay, ramp, copy.deepcopy(model).requires_grad_(False).eval()
+        self.decay, self.ramp = decay, ramp
+        self.module = copy.deepcopy(model).requires_grad_(False).eval()
         pairs = zip(self.module.parameters(), model.parameters())
         self.pairs = [(a, p) for a, p in pairs if p.requires_grad]
         self.buffers = list(zip(self.module.buffers(), model.buffers()))
 
     @torch.no_grad()
-    def update(self, step: int):
+    def update(self, step: int) -> None:
         "Follow the model after step `step` (from 0)."
         d = min(self.decay, (1 + step) / (10 + step)) if self.ramp else self.decay
-        torch._foreach_lerp_([a for a, _ in self.pairs], [p.detach() for _, p in self.pairs], 1 - d)
+        averages: list[Tensor] = [a for a, _ in self.pairs]
+        current = [p.detach() for _, p in self.pairs]
+        torch._foreach_lerp_(averages, current, 1 - d)
 
     @torch.no_grad()
     def read(self) -> nn.Module:
         "The averaged module in eval mode, its buffers brought up to date."
-        for a, b in self.buffers: a.copy_(b)
+        for a, b in self.buffers:
+            a.copy_(b)
         return self.module
 
 # %% ../nbs/41_train.ipynb #4c49b8ee
 class shuffled_batches:
-    "`self(k)` gives the indices of batch `k`, for any `k` and in any order."
+    "`self(k)` gives the indices of batch `k`, for any `k` and in any order; `per_epoch` is the number of batches an epoch."
     def __init__(self,
         n: int,  # number of items
         batch_size: int,  # items a batch; all of them if there are fewer
         seed: int = 0,  # base seed
-        device="cpu",  # where the indices are wanted
+        device: torch.device | str = "cpu",  # where the indices are wanted
     ):
-        if n < 1 or batch_size < 1: raise DataError(f"batches: found {n} items and batch size {batch_size}, expected at least 1 of each")
-        self.n, self.batch_size, self.seed, self.device = n, min(n, batch_size), seed, device
-        self.per_epoch, self._epoch = n // self.batch_size, None
+        if n < 1 or batch_size < 1:
+            raise DataError(f"batches: found {n} items and batch size {batch_size}, expected at least 1 of each")
+        self.n, self.batch_size = n, min(n, batch_size)
+        self.seed, self.device = seed, device
+        self.per_epoch = n // self.batch_size
+        self._epoch = -1  # whose order is at hand
 
     def __call__(self, k: int) -> Tensor:  # (batch_size,) int64
+        "The items of batch `k`."
         epoch, i = divmod(k, self.per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, torch.from_numpy(numpy_rng(self.seed, "order", epoch).permutation(self.n)).to(self.device)
+            order = numpy_rng(self.seed, "order", epoch).permutation(self.n)
+            self._epoch, self._order = epoch, torch.from_numpy(order).to(self.device)
         return self._order[i * self.batch_size:(i + 1) * self.batch_size]
 
 # %% ../nbs/41_train.ipynb #fd116951
@@ -141,7 +164,8 @@ def seed_global(
 ) -> None:
     "Seed PyTorch's global generator of the host, and of `device` if it is a GPU."
     torch.default_generator.manual_seed(seed)
-    if device.type == "cuda": torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
 # %% ../nbs/41_train.ipynb #8ef18bfa
 PRECISIONS = ("fp32", "bf16", "auto")
@@ -154,9 +178,11 @@ def product_seconds(
     limit: float = 0.02,  # seconds after which no further product is started
 ) -> float:  # of the fastest product
     "Seconds of a matrix product; at least two are made, the first of which only warms up."
-    a, b = torch.ones(rows, inner, dtype=dtype, device=device), torch.ones(inner, columns, dtype=dtype, device=device)
+    a = torch.ones(rows, inner, dtype=dtype, device=device)
+    b = torch.ones(inner, columns, dtype=dtype, device=device)
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    times, start = [], time.perf_counter()
+    times: list[float] = []
+    start = time.perf_counter()
     while len(times) < 2 or (time.perf_counter() - start < limit and len(times) < 50):
         wait()
         before = time.perf_counter()
@@ -165,6 +191,7 @@ def product_seconds(
         times.append(time.perf_counter() - before)
     return min(times[1:])
 
+# %% ../nbs/41_train.ipynb #1e42a06d
 def choose_precision(
     model: nn.Module,  # its largest weight gives the size
     rows: int = 256,  # of the other factor
@@ -175,99 +202,166 @@ def choose_precision(
     device = next(model.parameters()).device
     single, half = (product_seconds(rows, inner, columns, d, device) for d in (torch.float32, torch.bfloat16))
     chosen = "bf16" if half < 0.8 * single else "fp32"
-    return chosen, f"{chosen} ({rows} x {inner} x {columns} on {device.type}: fp32 {single*1e3:.2f} ms, bf16 {half*1e3:.2f} ms)"
+    measured = f"fp32 {single*1e3:.2f} ms, bf16 {half*1e3:.2f} ms"
+    return chosen, f"{chosen} ({rows} x {inner} x {columns} on {device.type}: {measured})"
 
 # %% ../nbs/41_train.ipynb #0ee88a51
 def ranks() -> tuple[int, int]:  # (rank, number of processes)
     "This process among those of the run."
     return (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
 
+# %% ../nbs/41_train.ipynb #c43d3cf8
 def pick_device(name: str | None = None) -> torch.device:  # e.g. "cpu"; None: this process's GPU if there is one
     "The device for this process."
-    if name: return torch.device(name)
-    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu")
+    if name:
+        return torch.device(name)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
 
+# %% ../nbs/41_train.ipynb #c2dad470
 @contextlib.contextmanager
-def process_group(device):
+def process_group(
+    device: torch.device,  # of this process
+) -> Iterator[tuple[int, int]]:  # rank, number of processes
     "Join the processes that torchrun started; nothing to do for a single one."
     own = int(os.environ.get("WORLD_SIZE", 1)) > 1 and dist.is_available() and not dist.is_initialized()
     if own:
-        if device.type == "cuda": torch.cuda.set_device(device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try: yield ranks()
+    try:
+        yield ranks()
     finally:
-        if own: dist.destroy_process_group()
+        if own:
+            dist.destroy_process_group()
 
-@torch.no_grad()
-def average_across(tensors: list, bucket: int = 1 << 25) -> None:
-    "Replace floating tensors by their mean over the processes, in flat buckets of about `bucket` numbers."
-    groups, size = [[]], 0
+# %% ../nbs/41_train.ipynb #75a7258a
+def flat_groups(
+    tensors: list[Tensor],
+    bucket: int = 1 << 25,  # numbers a group, about
+) -> list[list[Tensor]]:  # consecutive tensors of one dtype
+    "Tensors in groups that are sent as one; a tensor larger than `bucket` has a group of its own."
+    groups: list[list[Tensor]] = []
+    size = 0
     for t in tensors:
-        if groups[-1] and (size + t.numel() > bucket or t.dtype != groups[-1][0].dtype): groups.append([]); size = 0
-        groups[-1].append(t); size += t.numel()
-    for group in groups:
-        if not group: continue
+        if not groups or size + t.numel() > bucket or t.dtype != groups[-1][0].dtype:
+            groups.append([])
+            size = 0
+        groups[-1].append(t)
+        size += t.numel()
+    return groups
+
+# %% ../nbs/41_train.ipynb #5ad7c682
+@torch.no_grad()
+def average_across(
+    tensors: list[Tensor],  # floating; changed in place
+    bucket: int = 1 << 25,  # numbers sent at once, about
+) -> None:
+    "Replace tensors by their mean over the processes; shown with two processes below."
+    for group in flat_groups(tensors, bucket):
         flat = torch.cat([t.reshape(-1) for t in group])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        for t, part in zip(group, flat.split([t.numel() for t in group])): t.copy_(part.view_as(t))
+        for t, part in zip(group, flat.split([t.numel() for t in group])):
+            t.copy_(part.view_as(t))
 
 # %% ../nbs/41_train.ipynb #7cde8fcd
 class History:
     "Scalars of every step, kept on the device until `flush`."
-    def __init__(self, size: int, device):
-        self.size, self.device, self.names, self.rows, self.table, self.count, self.first = size, device, None, {}, None, 0, 0
+    def __init__(self,
+        size: int,  # steps between two calls of `flush`, at most
+        device: torch.device | str,
+    ):
+        self.size, self.device = size, device
+        self.rows: dict[str, np.ndarray] = {}  # what was read: one value a step
+        self.names: list[str] = []             # of the columns of `table`
+        self.table: Tensor | None = None       # (size, names), made with the first step
+        self.count = self.first = 0            # steps in the table, and the number of its first
 
-    def add(self, step: int, scalars: dict):
+    def add(self, step: int, scalars: dict[str, Tensor]) -> None:
         "Note the scalars of a step without waiting for the device."
         if self.table is None:
             self.names = list(scalars)
             self.table = torch.zeros(self.size, len(self.names), device=self.device)
-        if list(scalars) != self.names: raise ConfigError(f"loss_fn: found scalars {list(scalars)}, expected {self.names} as in the steps before")
-        if not self.count: self.first = step
+        if list(scalars) != self.names:
+            raise ConfigError(f"loss_fn: found scalars {list(scalars)}, expected {self.names} as in the steps before")
+        if not self.count:
+            self.first = step
         self.table[self.count] = torch.stack([v.detach().float() for v in scalars.values()])
         self.count += 1
 
-    def flush(self) -> dict:  # name -> mean since the last flush
+    def flush(self) -> dict[str, float]:  # name -> mean since the last flush
         "Move the table to the host and append it to `rows`; steps are counted in `rows['step']`."
-        if not self.count: return {}
-        part = self.table[:self.count]
-        if ranks()[1] > 1: average_across([part])
-        part = part.cpu().numpy()
-        new = {"step": np.arange(self.first, self.first + self.count)} | {n: part[:, i] for i, n in enumerate(self.names)}
-        self.rows = {n: np.concatenate([self.rows[n], v]) if n in self.rows else v.copy() for n, v in new.items()}
+        if self.table is None or not self.count:
+            return {}
+        noted = self.table[:self.count]
+        if ranks()[1] > 1:
+            average_across([noted])
+        part = noted.cpu().numpy()
+        columns = {n: part[:, i] for i, n in enumerate(self.names)}
+        steps = {"step": np.arange(self.first, self.first + self.count)}
+        for n, new in (steps | columns).items():
+            self.rows[n] = np.concatenate([self.rows[n], new]) if n in self.rows else new.copy()
         self.count = 0
-        return {n: float(part[:, i].mean()) for i, n in enumerate(self.names)}
+        return {n: float(column.mean()) for n, column in columns.items()}
 
     def first_bad(self) -> int | None:
         "The first step with a value that is not finite, if any."
-        bad = ~np.isfinite(np.stack([self.rows[n] for n in self.names])).all(0) if self.rows else np.zeros(0, bool)
+        if not self.rows:
+            return None
+        bad = ~np.isfinite(np.stack([self.rows[n] for n in self.names])).all(0)
         return int(self.rows["step"][bad.argmax()]) if bad.any() else None
 
 # %% ../nbs/41_train.ipynb #242ac95f
 class TrainingStopped(FsqMardmError):
     "Training was asked to stop; the state is saved and `is_continue=True` goes on from it."
 
+# %% ../nbs/41_train.ipynb #ae3fa22f
 class NonFiniteLoss(FsqMardmError):
     "The loss or the gradient is not finite; the message names the step and where the batch is recorded."
 
+# %% ../nbs/41_train.ipynb #4609cd13
 @contextlib.contextmanager
-def stop_signals():
+def stop_signals() -> Iterator[list[str]]:
     "Yield a list that receives the name of SIGTERM or SIGINT; a second one acts as usual."
-    caught, old = [], {}
+    caught: list[str] = []
+    old: dict[signal.Signals, Any] = {}
     def note(number, frame):
         caught.append(signal.Signals(number).name)
         signal.signal(number, old[number])
-    if threading.current_thread() is threading.main_thread(): old = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGINT)}
-    try: yield caught
+    if threading.current_thread() is threading.main_thread():
+        old = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield caught
     finally:
-        for s, handler in old.items(): signal.signal(s, handler)
+        for s, handler in old.items():
+            signal.signal(s, handler)
+
+# %% ../nbs/41_train.ipynb #7476db23
+def _locked(path: Path) -> int:
+    "An open, locked file that is still the one at `path`: a process that ends removes its own."
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 200).decode(errors="replace") or "another process"
+            os.close(handle)
+            expected = "expected a folder that no other training writes to"
+            raise ConfigError(f"{path.parent}: is being trained by {holder}, {expected}") from None
+        except OSError as e:
+            os.close(handle)
+            raise ConfigError(f"{path}: cannot be locked ({e.strerror}), expected a file system that knows flock") from e
+        if path.exists() and os.path.samestat(os.fstat(handle), os.stat(path)):
+            return handle
+        os.close(handle)
 
 # %% ../nbs/41_train.ipynb #966feda3
 @contextlib.contextmanager
 def sole_training(
-    out,  # folder of the run
-):
+    out: str | Path,  # folder of the run
+) -> Iterator[None]:
     "Hold `out` for this process; `ConfigError` names the process that has it."
     path = Path(out)/".training"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -278,19 +372,6 @@ def sole_training(
         yield
     finally:
         path.unlink(missing_ok=True)
-        os.close(handle)
-
-def _locked(path: Path) -> int:
-    "An open, locked file that is still the one at `path`: a process that ends removes its own."
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            holder = os.read(handle, 200).decode(errors="replace")
-            os.close(handle)
-            if not isinstance(e, BlockingIOError): raise ConfigError(f"{path}: cannot be locked ({e.strerror}), expected a file system that knows flock") from e
-            raise ConfigError(f"{path.parent}: is being trained by {holder or 'another process'}, expected a folder that no other training writes to") from None
-        if path.exists() and os.path.samestat(os.fstat(handle), os.stat(path)): return handle
         os.close(handle)
 
 # %% ../nbs/41_train.ipynb #681a6b2f
@@ -310,19 +391,19 @@ class TrainResult:
 # %% ../nbs/41_train.ipynb #87c38442
 def fit(
     model: nn.Module,  # trained in place
-    loss_fn,  # (model, batch number, generator) -> (loss, dict of scalar tensors)
+    loss_fn: Callable,  # (model, batch number, generator) -> (loss, dict of scalar tensors)
     *,
     steps: int,  # optimiser steps in all
-    out,  # folder of the run: model/ and train.json are written there
+    out: str | Path,  # folder of the run: model/ and train.json are written there
     seed: int = 0,  # base seed of every draw
-    lr: float = 2e-4, betas: tuple = (0.9, 0.99), weight_decay: float = 0.,  # AdamW
+    lr: float = 2e-4, betas: tuple = (0.9, 0.99), weight_decay: float = 0.,  # of AdamW
     warm_up_iter: int = 2000, milestones: tuple = (), lr_decay: float = 0.1, schedule: str = "exact",  # see `learning_rate`
     clip: float | None = None,  # largest gradient norm; None: as it comes
     ema: float | None = None, ema_ramp: bool = True,  # see `EMA`; None: no average
     precision: str = "fp32",  # "fp32" | "bf16" (autocast) | "auto": see `choose_precision`; a run that goes on keeps its own
     accumulate: int = 1,  # batches a step
     log_every: int = 50, save_every: int = 1000,  # steps
-    validate=None,  # (model in eval mode, step) -> dict of metrics
+    validate: Callable | None = None,  # (model in eval mode, step) -> dict of metrics
     validate_every: int | None = None,  # steps; None: with every save
     best: tuple = ("fid", "min"),  # metric that decides which weights are best, and its direction
     is_continue: bool = False,  # go on from model/latest.safetensors if it is there
@@ -338,312 +419,503 @@ def fit(
     devices = [device] if device.type == "cuda" else []
     with process_group(device) as (rank, _), torch.random.fork_rng(devices=devices), stop_signals() as caught:
         with contextlib.nullcontext() if rank else sole_training(out):
-            try: run = _Run(model, loss_fn, settings, device, caught)
-            except CheckpointError as e:
-                if not (restart and is_continue): raise
-                print(f"starting anew: {e}", file=sys.stderr)
-                anew = {"is_continue": False, "overwrite": True, "precision": precision}
-                run = _Run(model, loss_fn, SimpleNamespace(**{**vars(settings), **anew}), device, caught)
-            return run.go()
+            return _go(_begin(model, loss_fn, settings, device, caught))
+
+# %% ../nbs/41_train.ipynb #12e082fb
+def _begin(model: nn.Module, loss_fn: Callable, settings: SimpleNamespace, device: torch.device, caught: list[str]) -> "_Run":
+    "The run at its first or its saved step; with `restart`, a checkpoint that does not fit gives way to a new start."
+    anew = SimpleNamespace(**vars(settings) | {"is_continue": False, "overwrite": True})
+    try:
+        return _start(_Run(model, loss_fn, settings, device, caught))
+    except CheckpointError as e:
+        if not (settings.restart and settings.is_continue):
+            raise
+        print(f"starting anew: {e}", file=sys.stderr)
+    return _start(_Run(model, loss_fn, anew, device, caught))
 
 # %% ../nbs/41_train.ipynb #fe62b334
 def _check_settings(s: SimpleNamespace) -> None:
     "Raise a `ConfigError` that names the first setting of `fit` that cannot be meant."
-    if s.precision not in PRECISIONS: raise ConfigError(f"precision: found {s.precision!r}, expected one of {', '.join(PRECISIONS)}")
-    if s.schedule not in SCHEDULES: raise ConfigError(f"schedule: found {s.schedule!r}, expected one of {', '.join(SCHEDULES)}")
-    for name, least in dict(steps=1, accumulate=1, log_every=1, save_every=1, warm_up_iter=0, lr=0, weight_decay=0).items():
+    if s.precision not in PRECISIONS:
+        raise ConfigError(f"precision: found {s.precision!r}, expected one of {', '.join(PRECISIONS)}")
+    if s.schedule not in SCHEDULES:
+        raise ConfigError(f"schedule: found {s.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+    smallest = dict(steps=1, accumulate=1, log_every=1, save_every=1, warm_up_iter=0, lr=0, weight_decay=0)
+    for name, least in smallest.items():
         value = getattr(s, name)
-        if not (isinstance(value, (int, float)) and least <= value < math.inf): raise ConfigError(f"{name}: found {shown(value)}, expected at least {least}")
+        if not (isinstance(value, (int, float)) and least <= value < math.inf):
+            raise ConfigError(f"{name}: found {shown(value)}, expected at least {least}")
     reserved = sorted({"kind", "step", "seconds", "best", "metrics", "trajectory"} & set(s.extra_meta or {}))
-    if reserved: raise ConfigError(f"extra_meta: found {reserved[0]!r}, expected a name that the checkpoint does not use itself")
-    if s.best[1] not in ("min", "max"): raise ConfigError(f"best: found direction {s.best[1]!r}, expected 'min' or 'max'")
+    if reserved:
+        raise ConfigError(f"extra_meta: found {reserved[0]!r}, expected a name that the checkpoint does not use itself")
+    if s.best[1] not in ("min", "max"):
+        raise ConfigError(f"best: found direction {s.best[1]!r}, expected 'min' or 'max'")
 
 # %% ../nbs/41_train.ipynb #b2e9c7bc
 class _Run:
-    "State and steps of one training."
-    def __init__(self, model, loss_fn, settings, device, caught):
+    "The state of one training."
+
+    def __init__(self, model: nn.Module, loss_fn: Callable, settings: SimpleNamespace, device: torch.device, caught: list[str]):
         self.model, self.loss_fn, self.s, self.device, self.caught = model, loss_fn, settings, device, caught
         self.rank, self.world = ranks()
         self.folder = Path(settings.out)/"model"
         self.last = self.folder/"latest.safetensors"
         self.named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         self.parameters = [p for _, p in self.named]
-        self.opt = torch.optim.AdamW(self.parameters, settings.lr, tuple(settings.betas), weight_decay=settings.weight_decay, fused=device.type in ("cpu", "cuda"))
+        self.opt = torch.optim.AdamW(
+            self.parameters,
+            settings.lr,
+            tuple(settings.betas),
+            weight_decay=settings.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self.ema: EMA | None = None
         self.generator = torch.Generator(device=device)
-        self.history, self.validation, self.best = History(settings.log_every, device), [], None
-        self.step, self.checked, self.seconds, self.writer = 0, 0, 0., None
-        if settings.precision == "auto": settings.precision = self.settled_precision()
-        self.start()
-        if self.world > 1:
-            for t in [*model.parameters(), *model.buffers()]: dist.broadcast(t.data, 0)
-        if not hasattr(self, "ema"): self.ema = EMA(model, settings.ema, settings.ema_ramp) if settings.ema else None
+        self.history = History(settings.log_every, device)
+        self.validation: list[dict] = []
+        self.best: dict | None = None
+        self.step, self.checked, self.seconds = 0, 0, 0.  # steps done, step last validated, time of training
+        self.clock = 0.  # when that time was last counted
+        self.bar: Any = None  # of progress
+        self.writer: Any = None  # of the log; the first process makes one
 
-    def trajectory(self) -> dict:
-        "Every setting that the weights depend on."
-        s = self.s
-        names = "seed lr betas weight_decay warm_up_iter milestones lr_decay schedule clip ema ema_ramp precision".split()
-        if s.schedule == "linear": names.append("steps")  # the rate hangs on where the line ends
-        return {n: getattr(s, n) for n in names} | {"batches_a_step": s.accumulate * self.world, "extra": s.extra_meta or {}}
-    def rate(self, step: int) -> float:
-        "The learning rate of a step."
-        s = self.s
-        return learning_rate(step, s.lr, s.warm_up_iter, s.milestones, s.lr_decay, s.schedule, s.steps)
+# %% ../nbs/41_train.ipynb #db7eeac5
+def _go(run: _Run) -> TrainResult:
+    "Train to the last step."
+    first, before = run.step, run.seconds
+    run.model.train()
+    with _reporting(run):
+        while True:
+            _validate_if_due(run)
+            _save_if_due(run, first)
+            if run.step == run.s.steps:
+                break
+            _stop_if_asked(run)
+            _train_step(run)
+            run.bar.update()
+            if run.step % run.s.log_every == 0:
+                _flush(run)
+    return _result(run, (run.step - first) / max(run.seconds - before, 1e-9))
 
-# %% ../nbs/41_train.ipynb #7cba4486
-@patch
-def settled_precision(self: _Run) -> str:
-    "What `auto` stands for: that of the checkpoint if the run continues, else what the first process measures."
-    found = [None]
-    if self.rank == 0:
-        kept = read_meta(self.last).get("trajectory") if self.s.is_continue and self.last.exists() else None
-        found = [kept.get("precision")] if isinstance(kept, dict) else found
-        if found[0] not in ("fp32", "bf16"):
-            found[0], said = choose_precision(self.model)
-            if self.s.progress: print(f"precision: {said}", file=sys.stderr)
-    if self.world > 1: dist.broadcast_object_list(found, 0)
-    return found[0]
+# %% ../nbs/41_train.ipynb #0219f165
+def _validate_if_due(run: _Run) -> None:
+    "Validate with every save unless asked otherwise, and after the last step; a step is validated once."
+    every = run.s.validate_every or run.s.save_every
+    due = run.step % every == 0 or run.step == run.s.steps
+    if run.s.validate and due and run.checked < run.step:
+        _check(run)
+
+# %% ../nbs/41_train.ipynb #9ac5c7b7
+def _save_if_due(run: _Run, first: int) -> None:
+    "Save every so many steps and after the last one; `first` is the step that this session began with."
+    due = run.step % run.s.save_every == 0 or run.step == run.s.steps
+    if due and run.step > first:
+        _save(run)
+        run.clock = time.perf_counter()
+
+# %% ../nbs/41_train.ipynb #2776fea7
+def _stop_if_asked(run: _Run) -> None:
+    "Save and raise if a signal came."
+    if _asked_to_stop(run):
+        _save(run)
+        by = run.caught[0] if run.caught else "another process"
+        done = f"after step {run.step} of {run.s.steps}"
+        raise TrainingStopped(f"{run.s.out}: stopped by {by} {done}; saved, is_continue=True goes on")
+
+# %% ../nbs/41_train.ipynb #81c47eb2
+def _asked_to_stop(run: _Run) -> bool:
+    "Whether a signal came; several processes agree on it where they read their losses."
+    if run.world == 1:
+        return bool(run.caught)
+    if run.step % run.s.log_every:
+        return False
+    flag = torch.tensor(float(bool(run.caught)), device=run.device)
+    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return bool(flag)
 
 # %% ../nbs/41_train.ipynb #71b0d227
-@patch
-def train_step(self: _Run):
+def _train_step(run: _Run) -> None:
     "One optimiser step; nothing here waits for the device."
-    s, step, total = self.s, self.step, {}
-    for group in self.opt.param_groups: group["lr"] = self.rate(step)
-    for micro in range(s.accumulate):
-        k = (step * s.accumulate + micro) * self.world + self.rank
-        self.generator.manual_seed(derive_seed(s.seed, "noise", k))
-        seed_global(derive_seed(s.seed, "global", k), self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=s.precision == "bf16"): loss, extra = self.loss_fn(self.model, k, self.generator)
-        (loss / s.accumulate).backward()
-        for n, v in {"loss": loss, **extra}.items(): total[n] = total.get(n, 0) + torch.as_tensor(v, device=self.device).detach() / s.accumulate
-    total["grad_norm"] = self.finish_gradients()
-    self.opt.step()
-    self.opt.zero_grad(set_to_none=True)
-    if self.ema: self.ema.update(step)
-    self.history.add(step, total)
-    self.step += 1
+    for group in run.opt.param_groups:
+        group["lr"] = _rate(run, run.step)
+    scalars: dict[str, Any] = {}
+    for micro in range(run.s.accumulate):
+        k = (run.step * run.s.accumulate + micro) * run.world + run.rank
+        for name, value in _backward(run, k).items():
+            scalars[name] = scalars.get(name, 0) + value / run.s.accumulate
+    scalars["grad_norm"] = _finish_gradients(run)
+    run.opt.step()
+    run.opt.zero_grad(set_to_none=True)
+    if run.ema:
+        run.ema.update(run.step)
+    run.history.add(run.step, scalars)
+    run.step += 1
 
-@patch
-def finish_gradients(self: _Run) -> Tensor:
+# %% ../nbs/41_train.ipynb #94854324
+def _backward(run: _Run, k: int) -> dict[str, Tensor]:
+    "Add the gradients of batch `k`; its loss and further scalars."
+    run.generator.manual_seed(derive_seed(run.s.seed, "noise", k))
+    seed_global(derive_seed(run.s.seed, "global", k), run.device)
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.s.precision == "bf16"):
+        loss, extra = run.loss_fn(run.model, k, run.generator)
+    (loss / run.s.accumulate).backward()
+    return {name: torch.as_tensor(v, device=run.device).detach() for name, v in {"loss": loss, **extra}.items()}
+
+# %% ../nbs/41_train.ipynb #549eba90
+def _finish_gradients(run: _Run) -> Tensor:
     "Average the gradients over the processes, clip them, and return their norm before clipping."
-    if self.world > 1:
-        for p in self.parameters:
-            if p.grad is None: p.grad = torch.zeros_like(p)
-        average_across([p.grad for p in self.parameters])
-        average_across([b for b in self.model.buffers() if b.is_floating_point()])
-    grads = [p.grad for p in self.parameters if p.grad is not None]
-    if not grads: raise ConfigError("loss_fn: no parameter received a gradient; expected the loss to depend on the model")
+    if run.world > 1:
+        for p in run.parameters:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        average_across([p.grad for p in run.parameters if p.grad is not None])
+        average_across([b for b in run.model.buffers() if b.is_floating_point()])
+    grads = [p.grad for p in run.parameters if p.grad is not None]
+    if not grads:
+        raise ConfigError("loss_fn: no parameter received a gradient; expected the loss to depend on the model")
     norm = torch.nn.utils.get_total_norm(grads)
-    if self.s.clip: torch.nn.utils.clip_grads_with_norm_(self.parameters, self.s.clip, norm)
+    if run.s.clip:
+        torch.nn.utils.clip_grads_with_norm_(run.parameters, run.s.clip, norm)
     return norm
 
+# %% ../nbs/41_train.ipynb #fa72bdb5
+def _rate(run: _Run, step: int) -> float:
+    "The learning rate of a step."
+    s = run.s
+    return learning_rate(step, s.lr, s.warm_up_iter, s.milestones, s.lr_decay, s.schedule, s.steps)
+
 # %% ../nbs/41_train.ipynb #70dbc208
-@patch
-def start(self: _Run):
-    "Load the state of `latest.safetensors` if the run continues, else make sure that none is overwritten."
-    s = self.s
-    if self.last.exists() and not s.is_continue and not s.overwrite:
-        raise ConfigError(f"{self.last}: holds a run; expected is_continue=True to go on with it, overwrite=True to replace it, or another folder")
-    if self.rank == 0: self.tidy()
-    if self.last.exists() and s.is_continue: self.resume()
+def _start(run: _Run) -> _Run:
+    "Go on from `latest.safetensors` if the run continues, else make sure that none is overwritten."
+    s = run.s
+    if s.precision == "auto":
+        s.precision = _settled_precision(run)
+    if run.last.exists() and not s.is_continue and not s.overwrite:
+        ways = "is_continue=True to go on with it, overwrite=True to replace it, or another folder"
+        raise ConfigError(f"{run.last}: holds a run; expected {ways}")
+    if run.rank == 0:
+        _tidy(run)
+    resumes = run.last.exists() and s.is_continue
+    if resumes:
+        _resume(run)
+    if run.world > 1:
+        for t in [*run.model.parameters(), *run.model.buffers()]:
+            dist.broadcast(t.data, 0)
+    if s.ema and not resumes:
+        run.ema = EMA(run.model, s.ema, s.ema_ramp)
+    return run
 
-@patch
-def tidy(self: _Run):
+# %% ../nbs/41_train.ipynb #d4b863dc
+def _settled_precision(run: _Run) -> str:
+    "What `auto` stands for: that of the checkpoint if the run continues, else what the first process measures."
+    found: list[Any] = [None]
+    if run.rank == 0:
+        kept = read_meta(run.last).get("trajectory") if run.s.is_continue and run.last.exists() else None
+        if isinstance(kept, dict):
+            found[0] = kept.get("precision")
+        if found[0] not in ("fp32", "bf16"):
+            found[0], said = choose_precision(run.model)
+            if run.s.progress:
+                print(f"precision: {said}", file=sys.stderr)
+    if run.world > 1:
+        dist.broadcast_object_list(found, 0)
+    return found[0]
+
+# %% ../nbs/41_train.ipynb #4663f0d7
+def _trajectory(run: _Run) -> dict[str, Any]:
+    "Every setting that the weights depend on."
+    s = run.s
+    names = "seed lr betas weight_decay warm_up_iter milestones lr_decay schedule clip ema ema_ramp precision".split()
+    if s.schedule == "linear":
+        names.append("steps")  # the rate hangs on where the line ends
+    return {n: getattr(s, n) for n in names} | {"batches_a_step": s.accumulate * run.world, "extra": s.extra_meta or {}}
+
+# %% ../nbs/41_train.ipynb #c1a4329c
+def _tidy(run: _Run) -> None:
     "Remove what a killed process left unfinished, and the checkpoints of a run that is to be replaced."
-    clear_leftovers(self.folder.parent)
-    if self.folder.is_dir(): prune(self.folder, ("latest", "net_best_") if self.s.is_continue else ())
+    clear_leftovers(run.folder.parent)
+    if run.folder.is_dir():
+        prune(run.folder, ("latest", "net_best_") if run.s.is_continue else ())
 
-@patch
-def resume(self: _Run):
+# %% ../nbs/41_train.ipynb #bd375b96
+def _resume(run: _Run) -> None:
     "Bring model, optimiser, average and history to the saved step; all of it is checked before any of it is loaded."
-    want = self.trajectory()
-    expect = {f"trajectory.{k}": v for k, v in want.items() if k != "extra"} | {f"trajectory.extra.{k}": v for k, v in want["extra"].items()}
-    state, meta = load_checkpoint(self.last, self.device, {"kind": "training"} | expect)
-    ema = EMA(self.model, self.s.ema, self.s.ema_ramp) if self.s.ema else None
-    check_training(self.last, state, meta, self.model.state_dict(), self.named, self.s.steps, ema is not None)
-    load_into(self.model, state["model"], self.last)
-    if ema: load_into(ema.module, state["ema"], self.last)
-    self.ema = ema
-    numbers = {i: state["optimizer"][n] for i, (n, _) in enumerate(self.named) if n in state["optimizer"]}
-    self.opt.load_state_dict({"state": numbers, "param_groups": self.opt.state_dict()["param_groups"]})
-    self.history.rows = {k: v.cpu().numpy() for k, v in state["history"].items()}
-    self.validation, self.best = state["validation"], meta["best"]
-    self.step, self.seconds = meta["step"], meta["seconds"]
-    self.checked = self.validation[-1]["step"] if self.validation else 0
+    want = _trajectory(run)
+    expect = {f"trajectory.{k}": v for k, v in want.items() if k != "extra"}
+    expect |= {f"trajectory.extra.{k}": v for k, v in want["extra"].items()}
+    state, meta = load_checkpoint(run.last, run.device, {"kind": "training"} | expect)
+    ema = EMA(run.model, run.s.ema, run.s.ema_ramp) if run.s.ema else None
+    check_training(run.last, state, meta, run.model.state_dict(), run.named, run.s.steps, ema is not None)
+    load_into(run.model, state["model"], run.last)
+    if ema:
+        load_into(ema.module, state["ema"], run.last)
+    run.ema = ema
+    moments = {i: state["optimizer"][n] for i, (n, _) in enumerate(run.named) if n in state["optimizer"]}
+    run.opt.load_state_dict({"state": moments, "param_groups": run.opt.state_dict()["param_groups"]})
+    run.history.rows = {k: v.cpu().numpy() for k, v in state["history"].items()}
+    run.validation, run.best = state["validation"], meta["best"]
+    run.step, run.seconds = meta["step"], meta["seconds"]
+    run.checked = run.validation[-1]["step"] if run.validation else 0
 
-@patch
-def save(self: _Run):
+# %% ../nbs/41_train.ipynb #ccd3267d
+def _save(run: _Run) -> None:
     "Write `latest.safetensors`; only after the losses were seen to be finite."
-    self.flush()
-    if self.rank: return
-    moments = self.opt.state_dict()["state"]
-    state = {"model": self.model.state_dict(), "optimizer": {self.named[i][0]: v for i, v in moments.items()},
-        "history": self.history.rows, "validation": self.validation}
-    if self.ema: state["ema"] = self.ema.read().state_dict()
-    meta = {"kind": "training", "step": self.step, "seconds": self.seconds, "best": self.best, "trajectory": self.trajectory()}
-    save_checkpoint(self.last, state, meta | (self.s.extra_meta or {}))
-    if self.writer: self.writer.flush()
+    _flush(run)
+    if run.rank:
+        return
+    moments = run.opt.state_dict()["state"]
+    state = {
+        "model": run.model.state_dict(),
+        "optimizer": {run.named[i][0]: v for i, v in moments.items()},
+        "history": run.history.rows,
+        "validation": run.validation,
+    }
+    if run.ema:
+        state["ema"] = run.ema.read().state_dict()
+    meta = {
+        "kind": "training",
+        "step": run.step,
+        "seconds": run.seconds,
+        "best": run.best,
+        "trajectory": _trajectory(run),
+    }
+    save_checkpoint(run.last, state, meta | (run.s.extra_meta or {}))
+    if run.writer:
+        run.writer.flush()
 
 # %% ../nbs/41_train.ipynb #e6238dcf
 def check_training(
-    path,  # the checkpoint, for messages
+    path: Path,  # the checkpoint, for messages
     state: dict, meta: dict,  # what it holds
-    own: dict,  # state dict of the model
+    own: dict[str, Tensor],  # state dict of the model
     named: list,  # (name, parameter) of what is trained
     steps: int,  # that the run is to have in the end
     ema: bool,  # whether an average is kept
 ) -> None:
     "Raise a `CheckpointError` unless a training of this model can go on from `state`."
-    for part, kind in dict(model=dict, optimizer=dict, history=dict, validation=list, **({"ema": dict} if ema else {})).items():
-        if not isinstance(state.get(part), kind): raise CheckpointError(f"{path}: {part}: found {type(state.get(part)).__name__}, expected a {kind.__name__}")
-    for part in ("model", "ema")[:1 + ema]: check_tensors(own, state[part], f"{path}: {part}", exact=True)
+    parts = dict(model=dict, optimizer=dict, history=dict, validation=list) | ({"ema": dict} if ema else {})
+    for part, kind in parts.items():
+        if not isinstance(state.get(part), kind):
+            raise CheckpointError(f"{path}: {part}: found {type(state.get(part)).__name__}, expected a {kind.__name__}")
+    for part in ("model", "ema")[:1 + ema]:
+        check_tensors(own, state[part], f"{path}: {part}", exact=True)
     _check_counters(path, state, meta, steps)
     _check_moments(path, state["optimizer"], dict(named), meta["step"])
 
-def _check_moments(path, moments: dict, parameters: dict, step: int) -> None:
+# %% ../nbs/41_train.ipynb #af13b8f3
+def _check_moments(path: Path, moments: dict, parameters: dict, step: int) -> None:
     "The optimiser's moments: two of the shape of their parameter, the second not negative, and the steps they have seen."
     for name, found in moments.items():
-        where = f"{path}: optimizer"
-        if name not in parameters: raise CheckpointError(f"{where}: found unknown parameter {shown(name)}, expected those of the model")
-        p, where = parameters[name].detach(), f"{where}: {name}"
-        if not isinstance(found, dict): raise CheckpointError(f"{where}: found {type(found).__name__}, expected a dict of tensors")
-        check_tensors({"step": torch.zeros(()), "exp_avg": p, "exp_avg_sq": p}, found, where, exact=True)
-        if found["exp_avg_sq"].numel() and float(found["exp_avg_sq"].min()) < 0: raise CheckpointError(f"{where}: exp_avg_sq: found a negative value, expected squares")
-        if not 0 < float(found["step"]) <= step: raise CheckpointError(f"{where}: step: found {float(found['step']):g}, expected 1 to {step}")
-    if step and not moments: raise CheckpointError(f"{path}: optimizer: found nothing after {step} steps, expected moments")
+        if name not in parameters:
+            raise CheckpointError(f"{path}: optimizer: found unknown parameter {shown(name)}, expected those of the model")
+        _check_moment(f"{path}: optimizer: {name}", found, parameters[name].detach(), step)
+    if step and not moments:
+        raise CheckpointError(f"{path}: optimizer: found nothing after {step} steps, expected moments")
 
-def _check_counters(path, state: dict, meta: dict, steps: int) -> None:
-    "Steps, seconds, history, validations and the best one, which must agree with each other."
-    step, seconds, best = meta.get("step"), meta.get("seconds"), meta.get("best")
-    if type(step) is not int or not 0 <= step <= steps: raise CheckpointError(f"{path}: step: found {shown(step)}, expected a whole number up to the {steps} that are asked for")
-    if type(seconds) not in (int, float) or not (math.isfinite(seconds) and seconds >= 0): raise CheckpointError(f"{path}: seconds: found {shown(seconds)}, expected a time")
-    rows = state["history"]
-    if step and not {"step", "loss", "grad_norm"} <= rows.keys(): raise CheckpointError(f"{path}: history: found {shown(list(rows))}, expected step, loss and grad_norm")
+def _check_moment(where: str, found: Any, parameter: Tensor, step: int) -> None:
+    "What the optimiser keeps of one parameter."
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{where}: found {type(found).__name__}, expected a dict of tensors")
+    expected = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+    check_tensors(expected, found, where, exact=True)
+    if found["exp_avg_sq"].numel() and float(found["exp_avg_sq"].min()) < 0:
+        raise CheckpointError(f"{where}: exp_avg_sq: found a negative value, expected squares")
+    if not 0 < float(found["step"]) <= step:
+        raise CheckpointError(f"{where}: step: found {float(found['step']):g}, expected 1 to {step}")
+
+# %% ../nbs/41_train.ipynb #3af18715
+def _check_counters(path: Path, state: dict, meta: dict, steps: int) -> None:
+    "Steps and seconds, and that history, validations and the best one agree with them."
+    step: Any = meta.get("step")
+    seconds: Any = meta.get("seconds")
+    if type(step) is not int or not 0 <= step <= steps:
+        raise CheckpointError(f"{path}: step: found {shown(step)}, expected a whole number up to the {steps} that are asked for")
+    if type(seconds) not in (int, float) or not (math.isfinite(seconds) and seconds >= 0):
+        raise CheckpointError(f"{path}: seconds: found {shown(seconds)}, expected a time")
+    _check_rows(path, state["history"], step)
+    _check_validations(path, state["validation"], meta.get("best"), step)
+
+# %% ../nbs/41_train.ipynb #98cdbc45
+def _check_rows(path: Path, rows: dict, step: int) -> None:
+    "The history has one value a step."
+    if step and not {"step", "loss", "grad_norm"} <= rows.keys():
+        raise CheckpointError(f"{path}: history: found {shown(list(rows))}, expected step, loss and grad_norm")
     for name, column in rows.items():
-        check_tensor(column, f"{path}: history: {shown(name)}")
-        if column.shape != (step,): raise CheckpointError(f"{path}: history: {shown(name)}: found shape {tuple(column.shape)}, expected ({step},)")
-    for row in state["validation"]:
-        whole = isinstance(row, dict) and type(row.get("step")) is int and 0 <= row["step"] <= step and all(type(v) in (int, float) for v in row.values())
-        if not whole: raise CheckpointError(f"{path}: validation: found {shown(row)}, expected a step up to {step} and numbers")
+        where = f"{path}: history: {shown(name)}"
+        check_tensor(column, where)
+        if column.shape != (step,):
+            raise CheckpointError(f"{where}: found shape {tuple(column.shape)}, expected ({step},)")
+
+# %% ../nbs/41_train.ipynb #3df92bb4
+def _check_validations(path: Path, validation: list, best: Any, step: int) -> None:
+    "Each validation has its step and numbers; the best one names metric, value, step and file."
+    for row in validation:
+        whole = (
+            isinstance(row, dict)
+            and type(row.get("step")) is int
+            and 0 <= row["step"] <= step
+            and all(type(v) in (int, float) for v in row.values())
+        )
+        if not whole:
+            raise CheckpointError(f"{path}: validation: found {shown(row)}, expected a step up to {step} and numbers")
     kinds = {"name": str, "value": float, "step": int, "path": str}
     if best is not None and not (isinstance(best, dict) and all(isinstance(best.get(k), v) for k, v in kinds.items())):
         raise CheckpointError(f"{path}: best: found {shown(best)}, expected {', '.join(kinds)}")
 
 # %% ../nbs/41_train.ipynb #ec0dd3d4
-@patch
-def flush(self: _Run):
+def _flush(run: _Run) -> None:
     "Read the losses since the last time: log them, and stop if one is not finite."
-    means = self.history.flush()
-    if not means: return
+    means = run.history.flush()
+    if not means:
+        return
     now = time.perf_counter()
-    elapsed, self.clock = now - self.clock, now
-    self.seconds += elapsed
-    bad = self.history.first_bad()
-    if bad is not None: self.report_bad(bad)
-    if self.rank: return
-    done = self.step - self.history.first
-    means |= {"lr": self.opt.param_groups[0]["lr"], "steps_per_second": done / elapsed}
-    for name, value in means.items(): self.writer.add_scalar(f"Train/{name}", value, self.step)
-    self.bar.set_postfix_str(f"loss {means['loss']:.4f}", refresh=False)
+    elapsed, run.clock = now - run.clock, now
+    run.seconds += elapsed
+    bad = run.history.first_bad()
+    if bad is not None:
+        _report_bad(run, bad)
+    if run.rank:
+        return
+    done = run.step - run.history.first
+    means |= {"lr": run.opt.param_groups[0]["lr"], "steps_per_second": done / elapsed}
+    for name, value in means.items():
+        run.writer.add_scalar(f"Train/{name}", value, run.step)
+    run.bar.set_postfix_str(f"loss {means['loss']:.4f}", refresh=False)
 
 # %% ../nbs/41_train.ipynb #e525a289
-@patch
-def report_bad(self: _Run, step: int):
+def _report_bad(run: _Run, step: int) -> None:
     "Record the batches of a step whose loss is not finite, and raise."
-    count = self.s.accumulate * self.world
+    count = run.s.accumulate * run.world
     numbers = list(range(step * count, (step + 1) * count))
-    describe = getattr(self.loss_fn, "items", None)
-    record = Path(self.s.out)/"nonfinite.json"
-    row = int(np.searchsorted(self.history.rows["step"], step))
-    scalars = {n: str(v[row]) for n, v in self.history.rows.items()}
-    if self.rank == 0: write_json(record, {"step": step, "batches": numbers, "items": [describe(k) for k in numbers] if describe else None, "scalars": scalars})
-    raise NonFiniteLoss(f"step {step}: loss {scalars['loss']}, gradient norm {scalars['grad_norm']}, expected finite; batches {numbers[0]} to {numbers[-1]} are recorded in {record}, the last checkpoint is untouched")
+    describe = getattr(run.loss_fn, "items", None)
+    record = Path(run.s.out)/"nonfinite.json"
+    row = int(np.searchsorted(run.history.rows["step"], step))
+    scalars = {n: str(v[row]) for n, v in run.history.rows.items()}
+    if run.rank == 0:
+        items = [describe(k) for k in numbers] if describe else None
+        write_json(record, {"step": step, "batches": numbers, "items": items, "scalars": scalars})
+    found = f"loss {scalars['loss']}, gradient norm {scalars['grad_norm']}"
+    where = f"batches {numbers[0]} to {numbers[-1]} are recorded in {record}, the last checkpoint is untouched"
+    raise NonFiniteLoss(f"step {step}: {found}, expected finite; {where}")
 
 # %% ../nbs/41_train.ipynb #54f1c132
-@patch
-def check(self: _Run):
+def _check(run: _Run) -> None:
     "Validate the averaged weights and keep them if they are the best so far."
-    self.flush()
-    if self.rank == 0:
-        model = self.ema.read() if self.ema else self.model
-        seed_global(derive_seed(self.s.seed, "validate", self.step), self.device)
-        model.eval()
-        try:
-            with torch.no_grad(): metrics = {k: float(v) for k, v in self.s.validate(model, self.step).items()}
-            if self.s.best[0] not in metrics: raise ConfigError(f"best: found metric {self.s.best[0]!r}, expected one of {', '.join(metrics) or 'those that validate returns'}")
-        except Exception:
-            self.save()  # a fault in the validation costs no training
-            raise
-        self.model.train()
-        for k, v in metrics.items(): self.writer.add_scalar(f"Val/{k}", v, self.step)
-        self.validation.append({"step": self.step} | metrics)
-        self.keep_best(model, metrics)
-    if self.world > 1: dist.barrier()
-    self.checked, self.clock = self.step, time.perf_counter()
+    _flush(run)
+    if run.rank == 0:
+        model = run.ema.read() if run.ema else run.model
+        metrics = _measure(run, model)
+        for name, value in metrics.items():
+            run.writer.add_scalar(f"Val/{name}", value, run.step)
+        run.validation.append({"step": run.step} | metrics)
+        _keep_best(run, model, metrics)
+    if run.world > 1:
+        dist.barrier()
+    run.checked, run.clock = run.step, time.perf_counter()
 
-@patch
-def keep_best(self: _Run, model, metrics: dict):
+# %% ../nbs/41_train.ipynb #9be65b0e
+def _measure(run: _Run, model: nn.Module) -> dict[str, float]:
+    "The metrics of the validation; a fault in it costs no training."
+    seed_global(derive_seed(run.s.seed, "validate", run.step), run.device)
+    model.eval()
+    try:
+        with torch.no_grad():
+            metrics = {name: float(v) for name, v in run.s.validate(model, run.step).items()}
+        if run.s.best[0] not in metrics:
+            known = ", ".join(metrics) or "those that validate returns"
+            raise ConfigError(f"best: found metric {run.s.best[0]!r}, expected one of {known}")
+    except Exception:
+        _save(run)
+        raise
+    run.model.train()
+    return metrics
+
+# %% ../nbs/41_train.ipynb #c2c199b9
+def _keep_best(run: _Run, model: nn.Module, metrics: dict[str, float]) -> None:
     "Save the weights if the deciding metric has improved."
-    name, direction = self.s.best
+    name, direction = run.s.best
     sign = {"min": 1, "max": -1}[direction]
-    if not np.isfinite(metrics[name]) or (self.best and sign * metrics[name] >= sign * self.best["value"]): return
-    path = self.folder/f"net_best_{name}.safetensors"
-    self.best = {"name": name, "value": metrics[name], "step": self.step, "path": path.name}
-    meta = {"kind": "weights", "step": self.step, "metrics": metrics, "trajectory": self.trajectory()}
-    save_checkpoint(path, {"model": model.state_dict()}, meta | (self.s.extra_meta or {}))
+    if not np.isfinite(metrics[name]):
+        return
+    if run.best and sign * metrics[name] >= sign * run.best["value"]:
+        return
+    path = run.folder/f"net_best_{name}.safetensors"
+    run.best = {"name": name, "value": metrics[name], "step": run.step, "path": path.name}
+    meta = {"kind": "weights", "step": run.step, "metrics": metrics, "trajectory": _trajectory(run)}
+    save_checkpoint(path, {"model": model.state_dict()}, meta | (run.s.extra_meta or {}))
 
 # %% ../nbs/41_train.ipynb #f825dd6f
-@patch
-def asked_to_stop(self: _Run) -> bool:
-    "Whether a signal came; several processes agree on it where they read their losses."
-    if self.world == 1: return bool(self.caught)
-    if self.step % self.s.log_every: return False
-    flag = torch.tensor(float(bool(self.caught)), device=self.device)
-    dist.all_reduce(flag, dist.ReduceOp.MAX)
-    return bool(flag)
-
-@patch
-def go(self: _Run) -> TrainResult:
-    "Train to the last step."
-    s, first = self.s, self.step
-    every = s.validate_every or s.save_every
-    if self.rank == 0:
+@contextlib.contextmanager
+def _reporting(run: _Run) -> Iterator[None]:
+    "The log and the bar of the first process, closed however the loop ends."
+    first = run.rank == 0
+    if first:
         from torch.utils.tensorboard import SummaryWriter  # slow to import, needed here only
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
-    self.model.train()
-    self.bar = progress_bar(total=s.steps, initial=self.step, show=s.progress and self.rank == 0, unit="step", desc="training")
-    self.clock, before = time.perf_counter(), self.seconds
+        run.writer = SummaryWriter(str(run.folder), purge_step=run.step + 1 if run.step else None)
+    run.bar = progress_bar(
+        total=run.s.steps,
+        initial=run.step,
+        show=run.s.progress and first,
+        unit="step",
+        desc="training",
+    )
+    run.clock = time.perf_counter()
     try:
-        while True:
-            end = self.step == s.steps
-            if s.validate and self.step and (self.step % every == 0 or end) and self.checked < self.step: self.check()
-            if self.step > first and (self.step % s.save_every == 0 or end): self.save(); self.clock = time.perf_counter()
-            if end: break
-            if self.asked_to_stop():
-                self.save()
-                raise TrainingStopped(f"{s.out}: stopped by {self.caught[0] if self.caught else 'another process'} after step {self.step} of {s.steps}; saved, is_continue=True goes on")
-            self.train_step()
-            self.bar.update()
-            if self.step % s.log_every == 0: self.flush()
+        yield
     finally:
-        self.bar.close()
-        if self.writer: self.writer.close()
-    return self.result((self.step - first) / max(self.seconds - before, 1e-9))
+        run.bar.close()
+        if run.writer:
+            run.writer.close()
 
 # %% ../nbs/41_train.ipynb #0f9a216d
-@patch
-def result(self: _Run, rate: float) -> TrainResult:
-    "Write train.json and collect what the caller wants."
-    s, rows = self.s, dict(self.history.rows)
-    rows["lr"] = np.array([self.rate(int(i)) for i in rows["step"]])
-    found = TrainResult(rows, self.validation, self.best, self.last, self.step, s.precision, self.seconds, rate, (self.ema.read() if self.ema else self.model).eval())
-    if self.rank == 0:
-        logged = {n: [float(v[i:i + s.log_every].mean()) for i in range(0, len(v), s.log_every)] for n, v in rows.items()}
-        settings = self.trajectory() | {"device": str(self.device), "processes": self.world}
-        write_json(Path(s.out)/"train.json", {"steps": self.step, "seconds": self.seconds, "steps_per_second": rate, "best": self.best,
-            "validation": self.validation, "logged": logged, "log_every": s.log_every, "settings": settings})
-        with atomic_file(Path(s.out)/"history.npz") as t: np.savez(t, **rows)
-    return found
+def _result(run: _Run, rate: float) -> TrainResult:
+    "Write down what was trained, and collect what the caller wants."
+    rows = dict(run.history.rows)
+    rows["lr"] = np.array([_rate(run, int(i)) for i in rows["step"]])
+    if run.rank == 0:
+        _write_down(run, rows, rate)
+    return TrainResult(
+        history=rows,
+        validation=run.validation,
+        best=run.best,
+        last=run.last,
+        step=run.step,
+        precision=run.s.precision,
+        seconds=run.seconds,
+        steps_per_second=rate,
+        model=(run.ema.read() if run.ema else run.model).eval(),
+    )
+
+# %% ../nbs/41_train.ipynb #d99a3bd1
+def _write_down(run: _Run, rows: dict[str, np.ndarray], rate: float) -> None:
+    "`train.json`, with the history averaged over `log_every` steps, and `history.npz` with all of it."
+    every = run.s.log_every
+    logged = {n: [float(v[i:i + every].mean()) for i in range(0, len(v), every)] for n, v in rows.items()}
+    summary = {
+        "steps": run.step,
+        "seconds": run.seconds,
+        "steps_per_second": rate,
+        "best": run.best,
+        "validation": run.validation,
+        "logged": logged,
+        "log_every": every,
+        "settings": _trajectory(run) | {"device": str(run.device), "processes": run.world},
+    }
+    write_json(Path(run.s.out)/"train.json", summary)
+    with atomic_file(Path(run.s.out)/"history.npz") as t:
+        np.savez(t, **rows)  # type: ignore[arg-type]
+
+# %% ../nbs/41_train.ipynb #934739f2
+@dataclass(frozen=True)
+class BatchLoss:
+    "A `loss_fn` for `fit`."
+    loss: Callable  # (model, batch number, generator) -> (loss, dict of scalar tensors)
+    per_epoch: int  # batches an epoch
+    items: Callable  # batch number -> what is in it, as a list
+
+    def __call__(self, model: nn.Module, k: int, generator: torch.Generator) -> tuple[Tensor, dict]:
+        "The loss of batch `k` and further scalars."
+        return self.loss(model, k, generator)
 
 # %% ../nbs/41_train.ipynb #9e363609
 def ae_loss_fn(
@@ -655,83 +927,127 @@ def ae_loss_fn(
     recons_loss: str = "l1_smooth",  # "l1_smooth" | "mse" | "l1"
     aux_loss_joints: float = 1.,  # weight of the extra loss on joint positions
     motion: dict | None = None,  # weights of `motion_losses`, such as {"velocity": 10}; those of 0 are left out
-):  # loss_fn for `fit`; has .per_epoch, the batches of an epoch, and .items(k), the first frames of batch k
+) -> BatchLoss:  # its items are first frames
     "The loss of an autoencoder on shuffled windows; every window of every clip occurs."
-    starts, motion = windows(packed, window_size), {k: w for k, w in (motion or {}).items() if w}
-    if not len(starts): raise DataError(f"windows: found no clip of {window_size} frames or more, expected at least one")
+    starts = windows(packed, window_size)
+    if not len(starts):
+        raise DataError(f"windows: found no clip of {window_size} frames or more, expected at least one")
     order = shuffled_batches(len(starts), batch_size, seed, starts.device)
+    weights = {name: w for name, w in (motion or {}).items() if w}
+
     def loss_fn(model, k, generator):
         x = gather(packed, starts[order(k)], window_size)
         y, extra = model.forward_train(x, generator=generator)
         fit_loss = reconstruction_loss(y.float(), x, n_joints, recons_loss, aux_loss_joints)
-        terms = motion_losses(y, x, packed.mean, packed.std, skeleton_of(x.shape[-1]), recons_loss) if motion else {}
-        total = fit_loss + extra + sum(w * terms[name] for name, w in motion.items())
-        return total, {"reconstruction": fit_loss, "bottleneck": torch.as_tensor(extra, device=x.device), **{name: terms[name] for name in motion}}
-    loss_fn.per_epoch, loss_fn.items = order.per_epoch, lambda k: starts[order(k)].tolist()
-    return loss_fn
+        terms = _motion_terms(weights, y, x, packed, recons_loss)
+        total = fit_loss + extra + sum(w * terms[name] for name, w in weights.items())
+        return total, {"reconstruction": fit_loss, "bottleneck": torch.as_tensor(extra, device=x.device), **terms}
+    return BatchLoss(loss_fn, order.per_epoch, items=lambda k: starts[order(k)].tolist())
+
+def _motion_terms(weights: dict, y: Tensor, x: Tensor, packed: PackedSplit, kind: str) -> dict[str, Tensor]:
+    "The terms of `motion_losses` that have a weight."
+    if not weights:
+        return {}
+    if packed.mean is None or packed.std is None:
+        raise ConfigError("motion: found frames that are not normalised, expected the mean and deviation they were divided by")
+    terms = motion_losses(y, x, packed.mean, packed.std, skeleton_of(x.shape[-1]), kind)
+    return {name: terms[name] for name in weights}
 
 # %% ../nbs/41_train.ipynb #59799ec1
-def epoch_batches(
-    split,  # a corpus split
-    batch_size: int = 64, seed: int = 0, unit_length: int = 4, max_motion_length: int = 196,  # see `corpus.epoch_plan`
-    bucket: int = 0,  # > 1: batches of like length, out of so many batches at a time
-):  # batch number -> (b, 4) int64: entry, caption index, start frame, length
-    "The batches of a split by number, all of `batch_size` (or of the whole split if it is smaller)."
-    if not len(split): raise DataError("split: found no entries, expected at least one")
-    size = min(batch_size, len(split))
-    plans = lru_cache(2)(lambda epoch: epoch_plan(split, epoch, seed, size, unit_length, max_motion_length, bucket=bucket, drop_last=True))
-    batch = lambda k: plans(k // batch.per_epoch)[k % batch.per_epoch]
-    batch.per_epoch = len(split) // size
-    return batch
+class epoch_batches:
+    """`self(k)` gives batch `k` of a split, all of `batch_size` (or of the whole split if it is smaller): (b, 4) int64 with
+    entry, caption index, start frame and length."""
+    def __init__(self,
+        split: Split,
+        batch_size: int = 64,
+        seed: int = 0,
+        unit_length: int = 4,
+        max_motion_length: int = 196,  # this and the others: see `corpus.epoch_plan`
+        bucket: int = 0,  # > 1: batches of like length, out of so many batches at a time
+    ):
+        if not len(split):
+            raise DataError("split: found no entries, expected at least one")
+        size = min(batch_size, len(split))
+        self.per_epoch = len(split) // size
+        plan = lambda epoch: epoch_plan(split, epoch, seed, size, unit_length, max_motion_length, bucket=bucket, drop_last=True)
+        self._plan = lru_cache(2)(plan)
 
-# %% ../nbs/41_train.ipynb #61e6126a
-def mardm_loss_fn(
-    ae,  # trained autoencoder, frozen; on `device`
-    split,  # a corpus split
-    conditions: Tensor | None,  # (captions of the split, cond_dim), in the order of split.captions, or (entries, ...); None: unconditional
-    batch_size: int = 64, seed: int = 0, unit_length: int = 4, max_motion_length: int = 196, bucket: int = 0,  # see `epoch_batches`
-    device="cpu",  # of the model
-    reference_masking: bool = False,  # see `MARDM.draw_mask`
-):  # loss_fn for `fit`; has .per_epoch and .items(k): entry, caption, start, length of each sample
-    "The loss of a masked diffusion model over the latents of `ae`."
-    packed, batch, ae = split.pack(device), epoch_batches(split, batch_size, seed, unit_length, max_motion_length, bucket), ae.eval()
-    counts = np.array([len(c) for c in split.captions])
+    def __call__(self, k: int) -> np.ndarray:  # (b, 4)
+        "The samples of batch `k`."
+        epoch, i = divmod(k, self.per_epoch)
+        return self._plan(epoch)[i]
+
+# %% ../nbs/41_train.ipynb #05a97bc2
+def condition_rows(
+    captions: list,  # of each entry, a list
+    n_rows: int,  # of the table
+) -> Callable:  # (entry (b,), caption index (b,)) -> rows of the table (b,) int64
+    "Where the conditions of a batch stand; a `ConfigError` if the table has a row for neither captions nor entries."
+    counts = np.array([len(c) for c in captions])
     first = counts.cumsum() - counts
-    if conditions is not None and len(conditions) not in (len(split), counts.sum()):
-        raise ConfigError(f"conditions: found {len(conditions)} rows, expected {counts.sum()}, one a caption, or {len(split)}, one an entry")
-    by_caption = conditions is not None and len(conditions) == counts.sum()
-    table = None if conditions is None else conditions.to(device)
-    def loss_fn(model, k, generator):
-        entry, caption, start, frames = batch(k).T
-        motion = pad_batch(packed, entry, frames, start, int(frames.max()))
-        with torch.no_grad(), torch.autocast(motion.motion.device.type, enabled=False):
-            target = ae.encode_target(motion.motion, lengths=motion.lengths)
-            latents = ae.lift(target)
-        tokens = torch.from_numpy(frames // unit_length)
-        chance = torch.Generator().manual_seed(derive_seed(generator.initial_seed(), "mask"))
-        mask = model.draw_mask(tokens, target.shape[1], chance, reference_masking)  # on the host: nothing waits for the device
-        row = None if table is None else table[torch.from_numpy(first[entry] + caption if by_caption else entry).to(table.device, non_blocking=True)]
-        return model.forward_loss(latents, target, row, tokens, generator, bottleneck=ae, mask=mask), {}
-    loss_fn.per_epoch, loss_fn.items = batch.per_epoch, lambda k: batch(k).tolist()
-    return loss_fn
+    if n_rows == counts.sum():
+        return lambda entry, caption: torch.from_numpy(first[entry] + caption)
+    if n_rows == len(captions):
+        return lambda entry, caption: torch.from_numpy(entry)
+    raise ConfigError(f"conditions: found {n_rows} rows, expected {counts.sum()}, one a caption, or {len(captions)}, one an entry")
 
 # %% ../nbs/41_train.ipynb #67f55546
 @torch.no_grad()
 def target_statistics(
-    ae,  # trained autoencoder
+    ae: Any,  # trained autoencoder
     packed: PackedSplit,  # normalised frames on its device
-    unit_length: int = 4, max_motion_length: int = 196, batch_size: int = 64,
+    unit_length: int = 4,  # frames a token
+    max_motion_length: int = 196,  # frames taken of an entry
+    batch_size: int = 64,
 ) -> tuple[Tensor, Tensor]:  # mean (d,), standard deviation (d,)
     """Statistics of the targets of all entries, for `MARDM.set_target_statistics`; one deviation for all channels where their
     scales carry meaning (`bottleneck.one_scale`)."""
-    ae, total = ae.eval(), 0
+    ae = ae.eval()
     lengths = (packed.lengths // unit_length * unit_length).clamp(max=max_motion_length)
-    for rows in torch.arange(len(packed))[(lengths >= unit_length).cpu()].split(batch_size):
+    long_enough = torch.arange(len(packed))[(lengths >= unit_length).cpu()]
+    sums: Any = 0  # (3, d): count, sum and sum of squares
+    for rows in long_enough.split(batch_size):
         batch = pad_batch(packed, rows, lengths[rows.to(lengths.device)], max_frames=max_motion_length)
         target = ae.encode_target(batch.motion, lengths=batch.lengths).double()
-        part = target[torch.arange(target.shape[1], device=target.device) < (batch.lengths // unit_length)[:, None]]
-        total = total + torch.stack([torch.ones_like(part), part, part**2]).sum(1)
-    count, mean, square = total[0], total[1] / total[0], total[2] / total[0]
+        real = torch.arange(target.shape[1], device=target.device) < (batch.lengths // unit_length)[:, None]
+        x = target[real]
+        sums = sums + torch.stack([torch.ones_like(x), x, x**2]).sum(1)
+    count, mean, square = sums[0], sums[1] / sums[0], sums[2] / sums[0]
     variance = (square - mean**2).clamp(min=0) * count / (count - 1).clamp(min=1)
-    if ae.bottleneck.one_scale: variance = variance.mean().expand_as(variance).clone()
+    if ae.bottleneck.one_scale:
+        variance = variance.mean().expand_as(variance).clone()
     return mean.float(), variance.sqrt().float()
+
+# %% ../nbs/41_train.ipynb #61e6126a
+def mardm_loss_fn(
+    ae: Any,  # trained autoencoder, frozen; on `device`
+    split: Split,
+    conditions: Tensor | None,  # (captions of the split, cond_dim), in the order of split.captions, or (entries, ...); None: unconditional
+    batch_size: int = 64, seed: int = 0, unit_length: int = 4, max_motion_length: int = 196, bucket: int = 0,  # see `epoch_batches`
+    device: torch.device | str = "cpu",  # of the model
+    reference_masking: bool = False,  # see `MARDM.draw_mask`
+) -> BatchLoss:  # its items are entry, caption, start and length of each sample
+    "The loss of a masked diffusion model over the latents of `ae`."
+    ae = ae.eval()
+    packed = split.pack(device)
+    batch = epoch_batches(split, batch_size, seed, unit_length, max_motion_length, bucket)
+    table = None if conditions is None else conditions.to(device)
+    rows = None if table is None else condition_rows(split.captions, len(table))
+
+    def loss_fn(model, k, generator):
+        entry, caption, start, frames = batch(k).T
+        motion = pad_batch(packed, entry, frames, start, int(frames.max()))
+        target, latents = _encoded(ae, motion)
+        tokens = torch.from_numpy(frames // unit_length)
+        chance = torch.Generator().manual_seed(derive_seed(generator.initial_seed(), "mask"))
+        mask = model.draw_mask(tokens, target.shape[1], chance, reference_masking)  # on the host: nothing waits for the device
+        cond = None if table is None else table[rows(entry, caption).to(table.device, non_blocking=True)]
+        return model.forward_loss(latents, target, cond, tokens, generator, bottleneck=ae, mask=mask), {}
+    return BatchLoss(loss_fn, batch.per_epoch, items=lambda k: batch(k).tolist())
+
+@torch.no_grad()
+def _encoded(ae: Any, batch: MotionBatch) -> tuple[Tensor, Tensor]:  # (b, L, d), (b, C, L)
+    "What is diffused, and what the transformer reads; in single precision."
+    with torch.autocast(batch.motion.device.type, enabled=False):
+        target = ae.encode_target(batch.motion, lengths=batch.lengths)
+        return target, ae.lift(target)
