@@ -36,9 +36,11 @@ class Bvh:
     def columns(self, names) -> list[int]:
         "Index of each of `names`; `DataError` for one that is missing, or that stands twice in the file."
         for name in names:
-            if (n := self.names.count(name)) > 1: raise DataError(f"BVH joints: {name!r} stands {n} times, expected each joint that is used once")
+            if (n := self.names.count(name)) > 1:
+                raise DataError(f"BVH joints: {name!r} stands {n} times, expected each joint that is used once")
         for name in names:
-            if name not in self.names: raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
+            if name not in self.names:
+                raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
         return [self.names.index(name) for name in names]
 
     def global_positions(self, names=None) -> np.ndarray:
@@ -52,7 +54,8 @@ def _global_positions(bvh: Bvh) -> np.ndarray:
     data, n = np.ascontiguousarray(bvh.frames.T), len(bvh.names)
     place, turn = _local(bvh, data)
     depth = np.zeros(n, np.int64)
-    for j, parent in enumerate(bvh.parents): depth[j] = depth[parent] + 1 if parent >= 0 else 0
+    for j, parent in enumerate(bvh.parents):
+        depth[j] = depth[parent] + 1 if parent >= 0 else 0
     for level in range(1, depth.max() + 1):
         own = np.flatnonzero(depth == level)
         up = np.array(bvh.parents)[own]
@@ -68,7 +71,8 @@ def _local(bvh: Bvh, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     turn, groups = np.empty((3, 3, len(bvh.names), data.shape[1])), {}
     for j, (channels, start) in enumerate(zip(bvh.channels, bvh.first_channel)):
         for c, channel in enumerate(channels):
-            if channel.endswith("position"): place["XYZ".index(channel[0]), j] = data[start + c]
+            if channel.endswith("position"):
+                place["XYZ".index(channel[0]), j] = data[start + c]
         spins = [c for c, channel in enumerate(channels) if channel.endswith("rotation")]
         joints, columns = groups.setdefault("".join(channels[c][0] for c in spins), ([], []))
         joints.append(j)
@@ -103,27 +107,35 @@ class _Lines:
         "Words of the next line that is not blank."
         while self.at < len(self.lines):
             self.at += 1
-            if words := self.lines[self.at - 1].split(): return words
+            if words := self.lines[self.at - 1].split():
+                return words
         raise DataError(f"{self.name}, line {self.at}: found the end of the file, expected {expected}")
 
     def numbers(self, words: list[str], count: int, what: str) -> list[float]:
         "`count` finite numbers out of words."
-        try: values = [float(w) for w in words]
-        except ValueError: values = []
-        if len(values) != count or not all(abs(v) < _LIMIT for v in values): self.fail(" ".join(words), f"{what}: {count} finite numbers")
+        try:
+            values = [float(w) for w in words]
+        except ValueError:
+            values = []
+        if len(values) != count or not all(abs(v) < _LIMIT for v in values):
+            self.fail(" ".join(words), f"{what}: {count} finite numbers")
         return values
 
 # %% ../nbs/12_bvh.ipynb #d80d20b8
 def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
     "Names, parents, offsets and channels out of the lines up to MOTION."
     names, parents, offsets, channels, stack = [], [], [], [], []
-    if lines.next("HIERARCHY") != ["HIERARCHY"]: lines.fail(lines.lines[lines.at - 1], "HIERARCHY")
+    if lines.next("HIERARCHY") != ["HIERARCHY"]:
+        lines.fail(lines.lines[lines.at - 1], "HIERARCHY")
     while True:
         words = lines.next("ROOT, JOINT, End Site, } or MOTION")
         key = words[0]
-        if key == "}" and stack: stack.pop()
-        elif key == "MOTION" and not stack and names: return names, parents, offsets, channels
-        elif len(names) >= _MOST["joints"]: lines.fail(" ".join(words), f"at most {_MOST['joints']} joints")
+        if key == "}" and stack:
+            stack.pop()
+        elif key == "MOTION" and not stack and names:
+            return names, parents, offsets, channels
+        elif len(names) >= _MOST["joints"]:
+            lines.fail(" ".join(words), f"at most {_MOST['joints']} joints")
         elif (key == "ROOT" and not names or key == "JOINT" and stack and stack[-1] >= 0) and len(words) > 1:
             names.append(" ".join(words[1:]))
             parents.append(stack[-1] if stack else -1)
@@ -135,15 +147,18 @@ def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
             stack.append(-1)
             _opened(lines)
             _field(lines, "OFFSET", 3)
-        else: lines.fail(" ".join(words), "ROOT, JOINT, End Site, } or MOTION, as the tree allows")
+        else:
+            lines.fail(" ".join(words), "ROOT, JOINT, End Site, } or MOTION, as the tree allows")
 
 def _opened(lines: _Lines) -> None:
-    if (words := lines.next("{")) != ["{"]: lines.fail(" ".join(words), "{")
+    if (words := lines.next("{")) != ["{"]:
+        lines.fail(" ".join(words), "{")
 
 # %% ../nbs/12_bvh.ipynb #d1c86d8c
 def _field(lines: _Lines, key: str, count: int) -> list[float]:
     words = lines.next(key)
-    if words[0] != key: lines.fail(" ".join(words), key)
+    if words[0] != key:
+        lines.fail(" ".join(words), key)
     return lines.numbers(words[1:], count, key)
 
 def _channels(lines: _Lines) -> tuple[str, ...]:
@@ -162,20 +177,26 @@ def _header(data: bytes, name: str) -> tuple[_Lines, bytes]:
     mark = data.find(b"Frame Time")
     cut = data.find(b"\n", mark) if mark >= 0 else -1
     head = data if cut < 0 else data[:cut]
-    try: text = head.decode("utf-8")
-    except UnicodeDecodeError: text = head.decode("latin-1")
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError:
+        text = head.decode("latin-1")
     return _Lines(text.replace("\r", ""), name), data[cut + 1:] if cut >= 0 else b""
 
 def _motion(lines: _Lines, joints: int) -> tuple[int, float]:
     "Number of frames and frames a second, from the lines after MOTION."
     words = lines.next("Frames:")
     count = words[1] if len(words) == 2 and words[0] == "Frames:" else ""
-    if not (count.isascii() and count.isdigit() and len(count) < 10 and int(count) > 0): lines.fail(" ".join(words), "Frames: and a number above 0")
-    if int(count) * joints > _MOST["positions"]: lines.fail(" ".join(words), f"at most {_MOST['positions'] // joints} frames of {joints} joints")
+    if not (count.isascii() and count.isdigit() and len(count) < 10 and int(count) > 0):
+        lines.fail(" ".join(words), "Frames: and a number above 0")
+    if int(count) * joints > _MOST["positions"]:
+        lines.fail(" ".join(words), f"at most {_MOST['positions'] // joints} frames of {joints} joints")
     words = lines.next("Frame Time:")
-    if words[:2] != ["Frame", "Time:"]: lines.fail(" ".join(words), "Frame Time: and seconds")
+    if words[:2] != ["Frame", "Time:"]:
+        lines.fail(" ".join(words), "Frame Time: and seconds")
     seconds, = lines.numbers(words[2:], 1, "Frame Time")
-    if not 1e-4 <= seconds <= 1: lines.fail(" ".join(words), "Frame Time between 0.0001 and 1 second")
+    if not 1e-4 <= seconds <= 1:
+        lines.fail(" ".join(words), "Frame Time between 0.0001 and 1 second")
     whole = round(1 / seconds)
     return int(count), float(whole if abs(whole * seconds - 1) < 1e-4 else 1 / seconds)   # files round 1/30 to 0.0333333
 
@@ -186,12 +207,15 @@ def read_bvh(
 ) -> Bvh:
     "A BVH file; `DataError` names the file and the line of whatever is malformed or missing."
     name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    try: data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as e: raise DataError(f"{name}: cannot be read ({e.strerror}), expected a BVH file") from None
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as e:
+        raise DataError(f"{name}: cannot be read ({e.strerror}), expected a BVH file") from None
     lines, body = _header(data, name)
     names, parents, offsets, channels = _hierarchy(lines)
     count, fps = _motion(lines, len(names))
-    if lines.at < len(lines.lines): body = "\n".join(lines.lines[lines.at:]).encode("latin-1", "replace") + b"\n" + body
+    if lines.at < len(lines.lines):
+        body = "\n".join(lines.lines[lines.at:]).encode("latin-1", "replace") + b"\n" + body
     frames = _numbers(body, count, sum(map(len, channels)), name, lines.at + 1)
     return Bvh(tuple(names), tuple(parents), np.array(offsets), tuple(channels), frames, fps)
 
@@ -208,15 +232,19 @@ def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
     "The frames by a C parser, all numbers as one column; None unless every line holds `columns` numbers."
     body = b"\n" + body.rstrip() + b"\n"
     raw = np.frombuffer(body, np.uint8)
-    if not _NUMERIC[raw].all(): return None
+    if not _NUMERIC[raw].all():
+        return None
     gap = raw <= 32
     starts = np.flatnonzero(raw == 10)[:-1]
     words = np.add.reduceat(gap[:-1] & ~gap[1:], starts, dtype=np.int64)
     words = words[words > 0]
-    if len(words) != rows or (words != columns).any(): return None
-    try: table = pd.read_csv(io.BytesIO(body.translate(_ONE_A_LINE)), header=None, dtype=np.float64, quoting=csv.QUOTE_NONE,
-                             na_filter=False, skip_blank_lines=True, engine="c", low_memory=False)
-    except (ValueError, OverflowError): return None
+    if len(words) != rows or (words != columns).any():
+        return None
+    try:
+        table = pd.read_csv(io.BytesIO(body.translate(_ONE_A_LINE)), header=None, dtype=np.float64, quoting=csv.QUOTE_NONE,
+                            na_filter=False, skip_blank_lines=True, engine="c", low_memory=False)
+    except (ValueError, OverflowError):
+        return None
     values = table.to_numpy().ravel()
     return values.reshape(rows, columns) if len(values) == rows * columns and np.abs(values).max() < _LIMIT else None
 
@@ -225,15 +253,21 @@ def _careful_numbers(body: bytes, rows: int, columns: int, name: str, line: int)
     "Any spacing, line by line; `DataError` names the first bad line."
     out = []
     for i, text in enumerate(body.decode("latin-1").split("\n")):
-        if not (words := text.split()): continue
-        if len(out) == rows: raise DataError(f"{name}, line {line + i}: found more frames, expected {rows} as Frames: says")
-        try: values = [float(w) for w in words]
-        except ValueError: raise DataError(f"{name}, line {line + i}: found {text.strip()[:60]!r}, expected {columns} numbers") from None
-        if len(values) != columns: raise DataError(f"{name}, line {line + i}: found {len(values)} numbers, expected {columns}")
+        if not (words := text.split()):
+            continue
+        if len(out) == rows:
+            raise DataError(f"{name}, line {line + i}: found more frames, expected {rows} as Frames: says")
+        try:
+            values = [float(w) for w in words]
+        except ValueError:
+            raise DataError(f"{name}, line {line + i}: found {text.strip()[:60]!r}, expected {columns} numbers") from None
+        if len(values) != columns:
+            raise DataError(f"{name}, line {line + i}: found {len(values)} numbers, expected {columns}")
         if not all(abs(v) < _LIMIT for v in values):
             raise DataError(f"{name}, line {line + i}: found NaN, infinity or a number beyond {_LIMIT:g}, expected finite numbers")
         out.append(values)
-    if len(out) != rows: raise DataError(f"{name}: found {len(out)} frames, expected {rows} as Frames: says")
+    if len(out) != rows:
+        raise DataError(f"{name}: found {len(out)} frames, expected {rows} as Frames: says")
     return np.array(out)
 
 # %% ../nbs/12_bvh.ipynb #61a06721
@@ -298,7 +332,8 @@ def write_bvh(
     columns = np.concatenate([v for j in order for v in ((place[:, j], angles[:, j]) if translations or j == 0 else (angles[:, j],))], 1)
     row = " ".join(["%.6f"] * columns.shape[1])
     lines += ["MOTION", f"Frames: {len(x)}", f"Frame Time: {1 / (fps or skeleton.fps):.8g}"] + [row % tuple(r) for r in columns.tolist()]
-    with atomic_file(path) as t: t.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with atomic_file(path) as t:
+        t.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Path(path)
 
 # %% ../nbs/12_bvh.ipynb #1c758f26
@@ -312,8 +347,10 @@ def _tree(skeleton: Skeleton, rest: np.ndarray, translations: bool) -> tuple[lis
         order.append(j)
         lines.extend([f"{pad}{'JOINT' if j else 'ROOT'} {skeleton.joint_names[j]}", pad + "{", f"{pad}\tOFFSET {number(rest[j])}",
                       f"{pad}\tCHANNELS {3 + len(places)} {' '.join(places + _ORDER)}"])
-        for c in kids: visit(c, depth + 1)
-        if not kids: lines.extend([f"{pad}\tEnd Site", pad + "\t{", f"{pad}\t\tOFFSET {number(rest[j] / 2)}", pad + "\t}"])
+        for c in kids:
+            visit(c, depth + 1)
+        if not kids:
+            lines.extend([f"{pad}\tEnd Site", pad + "\t{", f"{pad}\t\tOFFSET {number(rest[j] / 2)}", pad + "\t}"])
         lines.append(pad + "}")
     visit(0, 0)
     return order, lines
@@ -328,7 +365,8 @@ def resample(
     if not (fps_from > 0 and fps_to > 0 and len(positions)):
         raise DataError(f"resample: found {len(positions)} frames, rates {fps_from} and {fps_to}, expected all above 0")
     count = math.floor((len(positions) - 1) * fps_to / fps_from + 1e-4) + 1
-    if count > _MOST["positions"]: raise DataError(f"resample: {count} frames at {fps_to:g} a second, expected at most {_MOST['positions']}")
+    if count > _MOST["positions"]:
+        raise DataError(f"resample: {count} frames at {fps_to:g} a second, expected at most {_MOST['positions']}")
     at = np.minimum(np.arange(count) * (fps_from / fps_to), len(positions) - 1)
     left = np.minimum(np.floor(at + 1e-4).astype(np.int64), max(len(positions) - 2, 0))
     right = np.minimum(left + 1, len(positions) - 1)

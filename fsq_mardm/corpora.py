@@ -37,7 +37,8 @@ def load_kit(
 ) -> Corpus:
     "KIT-ML as published."
     corpus = load_corpus(root, "kit", cache=cache, skip=skip)
-    if tag_fps is not None: corpus.info["tag_fps"] = float(tag_fps)
+    if tag_fps is not None:
+        corpus.info["tag_fps"] = float(tag_fps)
     return corpus
 
 # %% ../nbs/25_corpora.ipynb #d0bd5f11
@@ -46,7 +47,8 @@ def evaluator_statistics(
     folder=None,  # holds eval_mean.npy and eval_std.npy; None: the statistics of the corpus
 ) -> tuple[np.ndarray, np.ndarray]:  # (D,), (D,) float32
     "Mean and deviation of the essential features by which motions go into the evaluators."
-    if folder is None: return corpus.essential_mean, corpus.essential_std
+    if folder is None:
+        return corpus.essential_mean, corpus.essential_std
     width = corpus.skeleton.essential_dim
     mean, std = (read_array(Path(folder)/f"eval_{what}.npy", (width,)) for what in ("mean", "std"))
     if not (np.isfinite(mean).all() and np.isfinite(std).all() and (std > 0).all()):
@@ -59,7 +61,8 @@ CORPORA = ("synthetic", "bandai", *_PUBLISHED)
 
 def check_corpus_name(name: str) -> str:
     "The name itself; `ConfigError` lists the names there are."
-    if name not in CORPORA: raise ConfigError(f"dataset_name {str(name)[:60]!r} is unknown; expected one of {', '.join(CORPORA)}")
+    if name not in CORPORA:
+        raise ConfigError(f"dataset_name {str(name)[:60]!r} is unknown; expected one of {', '.join(CORPORA)}")
     return name
 
 def corpus_folder(name: str, folder) -> Path:
@@ -78,7 +81,8 @@ def open_corpus(
     cache=None,  # folder of packed caches, where the corpus itself is read-only; None: see load_corpus
 ) -> Corpus:
     "Open a corpus; `DataError` names what is missing or wrong."
-    if name not in CORPORA and is_own(Path(folder)/check_name(name, "dataset_name")): return load_corpus(Path(folder)/name, cache=cache)
+    if name not in CORPORA and is_own(Path(folder)/check_name(name, "dataset_name")):
+        return load_corpus(Path(folder)/name, cache=cache)
     root = corpus_folder(name, folder)
     if not root.is_dir():
         raise DataError(f"{root}: missing; expected the corpus {name!r} there (run the notebook prepare_data, or link your copy)")
@@ -93,14 +97,17 @@ def check_replaceable(
 ) -> None:
     "`ConfigError` unless nothing is at `root`, or a corpus of that maker in which nothing was changed or added since."
     root, advice = Path(root), "move it away, or name another dataset_dir"
-    if root.is_symlink(): raise ConfigError(f"{root}: a link to {os.readlink(root)}, expected no link where a corpus is to be made; {advice}")
-    if not root.exists(): return
+    if root.is_symlink():
+        raise ConfigError(f"{root}: a link to {os.readlink(root)}, expected no link where a corpus is to be made; {advice}")
+    if not root.exists():
+        return
     if not is_own(root) or read_json(root/"corpus.json").get("maker") != maker:
         raise ConfigError(f"{root}: not a corpus that was made here by {maker}, expected nothing else in its place; {advice}")
     made = (root/"corpus.json").stat().st_mtime_ns   # it is written last
     inside = [p for p in sorted(root.rglob("*")) if p.relative_to(root).parts[0] != ".packed"]
     other = next((p for p in inside if p.stat().st_mtime_ns > made or p.relative_to(root).parts[0] not in _LAYOUT), None)
-    if other is not None: raise ConfigError(f"{other}: changed or added since the corpus was made, expected nothing of yours in it; {advice}")
+    if other is not None:
+        raise ConfigError(f"{other}: changed or added since the corpus was made, expected nothing of yours in it; {advice}")
 
 # %% ../nbs/25_corpora.ipynb #fcf7d8aa
 @contextmanager
@@ -115,10 +122,13 @@ def _beside(
         new, old = Path(place)/"new", Path(place)/"old"
         yield new
         check_replaceable(root, maker)   # making took a while
-        if root.exists(): root.rename(old)
-        try: new.rename(root)
+        if root.exists():
+            root.rename(old)
+        try:
+            new.rename(root)
         except OSError:
-            if old.exists(): old.rename(root)
+            if old.exists():
+                old.rename(root)
             raise
 
 # %% ../nbs/25_corpora.ipynb #365ffada
@@ -128,7 +138,8 @@ def _link(
 ) -> None:
     "Make or move a link; a folder is never touched, and neither of the two may lie inside the other."
     here, there = root.parent.resolve()/root.name, source.resolve()
-    if root.is_symlink() and root.resolve() == there: return
+    if root.is_symlink() and root.resolve() == there:
+        return
     if here.is_relative_to(there) or there.is_relative_to(here):
         raise ConfigError(f"source {str(source)!r}: the corpus itself or a folder around it, expected another place than {root}, where the link goes")
     if root.exists() and not root.is_symlink():
@@ -142,9 +153,12 @@ def _link(
 def _check_source(name: str, source) -> None:
     "`DataError` or `ConfigError` unless `source` can be the corpus `name`."
     check_name(name, "dataset_name")
-    if name == "synthetic": return
-    if name not in CORPORA and not (source and is_own(source)): check_corpus_name(name)
-    if not source or not Path(source).exists(): raise DataError(f"source {str(source)!r}: missing; expected the {name} files")
+    if name == "synthetic":
+        return
+    if name not in CORPORA and not (source and is_own(source)):
+        check_corpus_name(name)
+    if not source or not Path(source).exists():
+        raise DataError(f"source {str(source)!r}: missing; expected the {name} files")
 
 # %% ../nbs/25_corpora.ipynb #940f4238
 def prepare_corpus(
@@ -160,9 +174,11 @@ def prepare_corpus(
     _check_source(name, source)
     root = Path(folder)/name
     if name == "synthetic":
-        with _beside(root, name) as new: make_synthetic(new, n_clips=n_clips, seed=seed)
+        with _beside(root, name) as new:
+            make_synthetic(new, n_clips=n_clips, seed=seed)
     elif name == "bandai":
-        with _beside(root, name) as new: import_bandai(source, new, seed=seed, workers=workers)
+        with _beside(root, name) as new:
+            import_bandai(source, new, seed=seed, workers=workers)
     else:
         load = _PUBLISHED[name][1] if name in _PUBLISHED else load_corpus
         load(source, cache=cache)   # a source that cannot be read changes nothing

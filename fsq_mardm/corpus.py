@@ -33,7 +33,8 @@ class Caption:
     end: float = 0.  # seconds; start = end = 0 is the whole clip
 
     @property
-    def whole(self) -> bool: return self.start == 0 and self.end == 0
+    def whole(self) -> bool:
+        return self.start == 0 and self.end == 0
 
 def format_caption(caption: Caption) -> str:
     "A caption as one line of `texts/ID.txt`; `DataError` when it holds what the format cannot carry."
@@ -56,19 +57,27 @@ def parse_caption(
 ) -> Caption:
     "The caption of one line; `DataError` when the line does not read `caption#word/POS ...#from#to`."
     fields = line.strip().split("#")
-    if len(fields) != 4: raise DataError(f"{where}: found {len(fields)} fields between '#', expected 4: caption#word/POS ...#from#to")
+    if len(fields) != 4:
+        raise DataError(f"{where}: found {len(fields)} fields between '#', expected 4: caption#word/POS ...#from#to")
     text, tokens = fields[0].strip(), tuple(fields[1].split())
-    if not text: raise DataError(f"{where}: empty caption, expected a sentence")
-    if len(text) > _LONGEST: raise DataError(f"{where}: a caption of {len(text)} characters, expected at most {_LONGEST}")
+    if not text:
+        raise DataError(f"{where}: empty caption, expected a sentence")
+    if len(text) > _LONGEST:
+        raise DataError(f"{where}: a caption of {len(text)} characters, expected at most {_LONGEST}")
     bad = next((t for t in tokens if not _TOKEN.fullmatch(t)), None)
-    if bad is not None: raise DataError(f"{where}: token {bad[:60]!r}, expected word/POS")
+    if bad is not None:
+        raise DataError(f"{where}: token {bad[:60]!r}, expected word/POS")
     return Caption(text, tokens, *(_seconds(f, where) for f in fields[2:]))
 
 def _seconds(field: str, where: str) -> float:
-    try: value = float(field)
-    except ValueError: raise DataError(f"{where}: time {field[:60]!r}, expected seconds") from None
-    if math.isnan(value): return 0.
-    if not 0 <= value <= _LATEST: raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
+    try:
+        value = float(field)
+    except ValueError:
+        raise DataError(f"{where}: time {field[:60]!r}, expected seconds") from None
+    if math.isnan(value):
+        return 0.
+    if not 0 <= value <= _LATEST:
+        raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
     return value
 
 # %% ../nbs/20_corpus.ipynb #3b6610a6
@@ -77,10 +86,14 @@ def read_lines(
     expected: str,  # what it should hold, for the error
 ) -> list[str]:
     "Its lines, ended by a line feed and by nothing else: U+2028, U+0085 or a vertical tab is part of a line."
-    try: return Path(path).read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError: raise DataError(f"{path}: missing; expected {expected}") from None
-    except UnicodeDecodeError as e: raise DataError(f"{path}: byte {e.start} is not UTF-8, expected {expected}") from None
-    except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror}); expected {expected}") from None
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; expected {expected}") from None
+    except UnicodeDecodeError as e:
+        raise DataError(f"{path}: byte {e.start} is not UTF-8, expected {expected}") from None
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read ({e.strerror}); expected {expected}") from None
 
 def read_captions(path) -> list[Caption]:
     "All captions of a text file; blank lines are skipped; `DataError` names file and line."
@@ -95,19 +108,25 @@ def read_array(
     "A `.npy` file of real numbers as float32; `DataError` names the file when it is missing, damaged, or of another shape."
     shapes = shape if isinstance(shape, list) else [shape]
     expected = " or ".join(map(_shape, shapes))
-    try: data = Path(path).read_bytes()
-    except FileNotFoundError: raise DataError(f"{path}: missing; expected an array of shape {expected}") from None
-    except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror}); expected a .npy file") from None
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; expected an array of shape {expected}") from None
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read ({e.strerror}); expected a .npy file") from None
     dtype, found, order, start = _npy_header(data, path)
     fits = lambda wanted: len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted))
-    if not any(map(fits, shapes)): raise DataError(f"{path}: shape {_shape(found)}, expected {expected}")
+    if not any(map(fits, shapes)):
+        raise DataError(f"{path}: shape {_shape(found)}, expected {expected}")
     size = dtype.itemsize * math.prod(found)
     if len(data) - start != size:
         raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
     values = np.frombuffer(data, dtype, offset=start).reshape(found, order=order)
-    with np.errstate(over="ignore"): return np.array(values, np.float32, order="C")
+    with np.errstate(over="ignore"):
+        return np.array(values, np.float32, order="C")
 
-def _shape(shape) -> str: return " x ".join("T" if s is None else str(s) for s in shape) or "()"
+def _shape(shape) -> str:
+    return " x ".join("T" if s is None else str(s) for s in shape) or "()"
 
 # %% ../nbs/20_corpus.ipynb #85833381
 def _npy_header(data: bytes, path) -> tuple:
@@ -116,7 +135,8 @@ def _npy_header(data: bytes, path) -> tuple:
         raise DataError(f"{path}: not a .npy file; expected one that numpy.save wrote")
     width = 2 if data[6] == 1 else 4
     start = 8 + width + int.from_bytes(data[8:8 + width], "little")
-    try: header = ast.literal_eval(data[8 + width:min(start, 4096)].decode("latin1").strip())
+    try:
+        header = ast.literal_eval(data[8 + width:min(start, 4096)].decode("latin1").strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         raise DataError(f"{path}: damaged .npy header; expected a dict of descr, fortran_order and shape") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
@@ -142,7 +162,8 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 def check_id(name: str, where="clip") -> str:
     "`name` if it can be a file name on every system; `DataError` otherwise."
-    if not _ID.fullmatch(name): raise DataError(f"{where}: identifier {name[:80]!r}, expected letters, digits, '_', '-' and '.'")
+    if not _ID.fullmatch(name):
+        raise DataError(f"{where}: identifier {name[:80]!r}, expected letters, digits, '_', '-' and '.'")
     return name
 
 def twin_base(name: str, ids) -> str:
@@ -160,19 +181,23 @@ def split_ids(
     ids, fractions = list(ids), fractions or dict(train=0.8, val=0.05, test=0.15)
     if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
         raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
-    if len(set(ids)) < len(ids): raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
+    if len(set(ids)) < len(ids):
+        raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
     labels = strata if isinstance(strata, dict) else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
     known, groups = set(ids), {}
-    for i in ids: groups.setdefault(twin_base(i, known), []).append(i)
+    for i in ids:
+        groups.setdefault(twin_base(i, known), []).append(i)
     by_label = {}
-    for base in groups: by_label.setdefault(str(labels[base]), []).append(base)
+    for base in groups:
+        by_label.setdefault(str(labels[base]), []).append(base)
     share, carry, where = np.array(list(fractions.values())), np.zeros(len(fractions)), {}
     for label in sorted(by_label):
         bases = sorted(by_label[label])
         counts, carry = _deal(len(bases), share, carry)
         order = numpy_rng(seed, "split", label).permutation(len(bases))
         names = np.repeat(np.array(list(fractions)), counts)
-        for position, name in zip(order, names): where.update({i: str(name) for i in groups[bases[position]]})
+        for position, name in zip(order, names):
+            where.update({i: str(name) for i in groups[bases[position]]})
     return {name: [i for i in ids if where[i] == name] for name in fractions}
 
 # %% ../nbs/20_corpus.ipynb #ab22f75f
@@ -180,8 +205,10 @@ def _deal(n: int, share: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.
     "Whole numbers near n * share + carry that add up to n, and what they owe."
     due = n * share + carry
     counts = np.maximum(np.floor(due), 0).astype(int)
-    while counts.sum() < n: counts[np.argmax(due - counts)] += 1
-    while counts.sum() > n: counts[np.argmin(np.where(counts > 0, due - counts, np.inf))] -= 1
+    while counts.sum() < n:
+        counts[np.argmax(due - counts)] += 1
+    while counts.sum() > n:
+        counts[np.argmin(np.where(counts > 0, due - counts, np.inf))] -= 1
     return counts, due - counts
 
 # %% ../nbs/20_corpus.ipynb #a0119e31
@@ -194,12 +221,14 @@ def average_groups(
 
 class _Moments:
     "Running mean and deviation of frames, in float64."
-    def __init__(self, width): self.n, self.sum, self.square = 0, np.zeros(width), np.zeros(width)
+    def __init__(self, width):
+        self.n, self.sum, self.square = 0, np.zeros(width), np.zeros(width)
     def add(self, x):
         x = np.asarray(x, np.float64)
         self.n, self.sum, self.square = self.n + len(x), self.sum + x.sum(0), self.square + (x * x).sum(0)
     @property
-    def mean(self): return (self.sum / max(self.n, 1)).astype(np.float32)
+    def mean(self):
+        return (self.sum / max(self.n, 1)).astype(np.float32)
     @property
     def std(self):
         mean = self.sum / max(self.n, 1)
@@ -222,22 +251,31 @@ def write_corpus(
     skeleton = _skeleton(skeleton)
     where = _check_splits(splits)
     with atomic_dir(root) as folder:
-        for sub in ("new_joint_vecs", "new_joints", "texts"): (folder/sub).mkdir()
+        for sub in ("new_joint_vecs", "new_joints", "texts"):
+            (folder/sub).mkdir()
         moments, counts, factors, written = _Moments(skeleton.full_dim), dict(clips=0, frames=0, captions=0), {}, set()
         for clip in clips:
-            if clip.id in written: raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
+            if clip.id in written:
+                raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
             _write_clip(folder, clip, skeleton)
             written.add(clip.id)
-            if where.get(clip.id) == "train": moments.add(clip.features)
-            if clip.factors: factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
-            for key, value in dict(clips=1, frames=len(clip.features), captions=len(clip.captions)).items(): counts[key] += value
-        if not written: raise DataError(f"{root}: no clip was given, expected at least one")
+            if where.get(clip.id) == "train":
+                moments.add(clip.features)
+            if clip.factors:
+                factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
+            for key, value in dict(clips=1, frames=len(clip.features), captions=len(clip.captions)).items():
+                counts[key] += value
+        if not written:
+            raise DataError(f"{root}: no clip was given, expected at least one")
         absent = next((f"{split}.txt names {i!r}" for i, split in where.items() if i not in written), None)
-        if absent: raise DataError(f"{root}: split {absent}, but no such clip was given")
-        for split, ids in splits.items(): (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
+        if absent:
+            raise DataError(f"{root}: split {absent}, but no such clip was given")
+        for split, ids in splits.items():
+            (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
         np.save(folder/"Mean.npy", moments.mean)
         np.save(folder/"Std.npy", average_groups(moments.std))
-        if factors: write_json(folder/"factors.json", factors)
+        if factors:
+            write_json(folder/"factors.json", factors)
         counts.update({s: len(ids) for s, ids in splits.items()})
         info = dict(extra or {}, name=name, skeleton=skeleton.name, fps=float(skeleton.fps), joints=list(skeleton.joint_names),
                     licence=licence, source=source, format=1, statistics="train", counts=counts)
@@ -247,13 +285,16 @@ def write_corpus(
 # %% ../nbs/20_corpus.ipynb #e81d6455
 def _skeleton(skeleton) -> Skeleton:
     "A skeleton by name, or itself."
-    if isinstance(skeleton, Skeleton): return skeleton
-    if skeleton not in SKELETONS: raise DataError(f"skeleton: {skeleton!r}, expected one of {', '.join(SKELETONS)}")
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if skeleton not in SKELETONS:
+        raise DataError(f"skeleton: {skeleton!r}, expected one of {', '.join(SKELETONS)}")
     return SKELETONS[skeleton]
 
 def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
     "id -> split; `DataError` for a missing split, a clip in two, or twins apart."
-    if set(splits) != {"train", "val", "test"}: raise DataError(f"splits: {', '.join(splits)}, expected train, val, test")
+    if set(splits) != {"train", "val", "test"}:
+        raise DataError(f"splits: {', '.join(splits)}, expected train, val, test")
     where = {}
     for split in ("train", "val", "test"):
         for i in splits[split]:
@@ -273,11 +314,13 @@ def _write_clip(folder: Path, clip: Clip, skeleton):
     if features.ndim != 2 or features.shape[1] != skeleton.full_dim or len(features) < 1:
         raise DataError(f"{where}: features {_shape(features.shape)}, expected T x {skeleton.full_dim}")
     expected = (len(features), len(skeleton.joint_names), 3)
-    if joints.shape != expected: raise DataError(f"{where}: joints {_shape(joints.shape)}, expected {_shape(expected)}")
+    if joints.shape != expected:
+        raise DataError(f"{where}: joints {_shape(joints.shape)}, expected {_shape(expected)}")
     for what, values in (("features", features), ("joints", joints)):
         if not np.isfinite(values).all():
             raise DataError(f"{where}: {what} hold NaN or infinity in frame {int(np.argwhere(~np.isfinite(values))[0][0])}, expected numbers")
-    if not clip.captions: raise DataError(f"{where}: no caption, expected at least one")
+    if not clip.captions:
+        raise DataError(f"{where}: no caption, expected at least one")
     np.save(folder/"new_joint_vecs"/f"{clip.id}.npy", features)
     np.save(folder/"new_joints"/f"{clip.id}.npy", joints)
     (folder/"texts"/f"{clip.id}.txt").write_text("".join(format_caption(c) + "\n" for c in clip.captions), encoding="utf-8")
@@ -292,7 +335,8 @@ def _signature(root: Path) -> str:
     "Hash of the names, sizes and times of every file that a packed corpus depends on."
     entries = []
     for sub in (".", "new_joint_vecs", "texts"):
-        try: listing = list(os.scandir(root/sub))
+        try:
+            listing = list(os.scandir(root/sub))
         except OSError as e:
             raise DataError(f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout") from None
         suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
@@ -313,10 +357,14 @@ PUBLISHED = {"t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, st
 def _corpus_info(root: Path, name: str | None) -> dict:
     "The description of a corpus: `corpus.json`, or that of a published corpus, by name or by the width of its features."
     file = root/"corpus.json"
-    if file.exists(): info = _check_info(read_json(file), file)
-    elif name is None or name in PUBLISHED: info = dict(PUBLISHED[name or _guess_published(root)])
-    else: raise DataError(f"{root}: no corpus.json, and {name!r} is no published corpus; expected one of {', '.join(PUBLISHED)}")
-    if name is not None and info["name"] != name: raise DataError(f"{file}: corpus {info['name']!r}, expected {name!r}")
+    if file.exists():
+        info = _check_info(read_json(file), file)
+    elif name is None or name in PUBLISHED:
+        info = dict(PUBLISHED[name or _guess_published(root)])
+    else:
+        raise DataError(f"{root}: no corpus.json, and {name!r} is no published corpus; expected one of {', '.join(PUBLISHED)}")
+    if name is not None and info["name"] != name:
+        raise DataError(f"{file}: corpus {info['name']!r}, expected {name!r}")
     return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
 
 _NUMBER = lambda low, high: lambda v: type(v) in (int, float) and low <= v <= high
@@ -330,7 +378,8 @@ _INFO = dict(  # field of corpus.json -> (what is good, in words)
 # %% ../nbs/20_corpus.ipynb #cadc9256
 def _check_info(info, file) -> dict:
     "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
-    if not isinstance(info, dict): raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
+    if not isinstance(info, dict):
+        raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
     for key, (good, what) in _INFO.items():
         if (key in info or key in ("name", "skeleton")) and not good(info.get(key)):
             raise DataError(f"{file}: {key} is {str(info.get(key))[:40]!r}, expected {what}")
@@ -338,10 +387,12 @@ def _check_info(info, file) -> dict:
 
 def _guess_published(root: Path) -> str:
     first = min((p for p in (root/"new_joint_vecs").glob("*.npy") if not p.name.startswith(".")), default=None)
-    if first is None: raise DataError(f"{root}: neither corpus.json nor new_joint_vecs/*.npy; expected a corpus in HumanML3D's layout")
+    if first is None:
+        raise DataError(f"{root}: neither corpus.json nor new_joint_vecs/*.npy; expected a corpus in HumanML3D's layout")
     width = read_array(first, (None, None)).shape[1]
     for name, info in PUBLISHED.items():
-        if SKELETONS[info["skeleton"]].full_dim == width: return name
+        if SKELETONS[info["skeleton"]].full_dim == width:
+            return name
     raise DataError(f"{first}: {width} features, expected {' or '.join(str(SKELETONS[i['skeleton']].full_dim) for i in PUBLISHED.values())}")
 
 # %% ../nbs/20_corpus.ipynb #2704cd60
@@ -349,8 +400,10 @@ def read_split(path) -> list[str]:
     "The identifiers of a split file, in order; `DataError` for a missing file, a bad or repeated identifier."
     lines, ids = read_lines(path, "a list of clips, one a line"), {}
     for n, line in enumerate(lines, 1):
-        if not (i := line.strip()): continue
-        if check_id(i, f"{path}:{n}") in ids: raise DataError(f"{path}:{n}: {i!r} stands in line {ids[i]} already, expected each clip once")
+        if not (i := line.strip()):
+            continue
+        if check_id(i, f"{path}:{n}") in ids:
+            raise DataError(f"{path}:{n}: {i!r} stands in line {ids[i]} already, expected each clip once")
         ids[i] = n
     return list(ids)
 
@@ -365,7 +418,8 @@ def _read_statistics(root: Path, skeleton) -> tuple[np.ndarray, np.ndarray]:
         if not np.isfinite(values).all() or (file == "Std.npy" and (values <= 0).any()):
             raise DataError(f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers")
         both.append(values)
-    if len(both[0]) != len(both[1]): raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
+    if len(both[0]) != len(both[1]):
+        raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
     return tuple(both)
 
 # %% ../nbs/20_corpus.ipynb #4596377f
@@ -394,15 +448,19 @@ def _open_packed(folder: Path) -> _Packed | None:
     "The cache in `folder`, or None when there is none or it is damaged."
     try:
         digest, text = (folder/"index.json").read_text(encoding="utf-8").split("\n", 1)
-        if digest != hashlib.sha256(text.encode()).hexdigest(): return None
+        if digest != hashlib.sha256(text.encode()).hexdigest():
+            return None
         index = json.loads(text)
-        if not all(_untouched(folder, name, index) for name in _ARRAYS): return None
+        if not all(_untouched(folder, name, index) for name in _ARRAYS):
+            return None
         load = lambda name, mode: np.load(folder/f"{name}.npy", mmap_mode=mode, allow_pickle=False)
         return _Packed(index, load("essential", "r"), load("rest", "r"), load("moments", None))
-    except (OSError, ValueError, KeyError, EOFError, SyntaxError): return None
+    except (OSError, ValueError, KeyError, EOFError, SyntaxError):
+        return None
 
 # %% ../nbs/20_corpus.ipynb #fc542709
-class _NotFinite(DataError): "A feature file with NaN or infinity."
+class _NotFinite(DataError):
+    "A feature file with NaN or infinity."
 
 _SKIP = {None: (), "nan": (_NotFinite,), "broken": (DataError,)}
 
@@ -410,7 +468,8 @@ def _read_clip(root: Path, i: str, width: int) -> tuple[np.ndarray, list[list]]:
     "Features and captions of one clip, checked; captions as plain lists."
     path = root/"new_joint_vecs"/f"{i}.npy"
     features = read_array(path, (None, width))
-    if len(features) == 0: raise DataError(f"{path}: 0 frames, expected at least 1")
+    if len(features) == 0:
+        raise DataError(f"{path}: 0 frames, expected at least 1")
     if not np.isfinite(features).all():
         raise _NotFinite(f"{path}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
     return features, [[c.text, " ".join(c.tokens), c.start, c.end] for c in read_captions(root/"texts"/f"{i}.txt")]
@@ -430,15 +489,19 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None):
     digest, moments = hashlib.sha256(json.dumps([rules, splits, factors], sort_keys=True).encode()), _Moments(width)
     with _ArrayWriter(folder/"essential.npy", essential) as first, _ArrayWriter(folder/"rest.npy", width - essential) as rest:
         for i in dict.fromkeys(sum(splits.values(), [])):
-            try: features, captions = _read_clip(root, i, width)
+            try:
+                features, captions = _read_clip(root, i, width)
             except _SKIP[skip] as e:
                 index["skipped"][i] = str(e).replace(f"{root}{os.sep}", "")
                 continue
             first.add(features[:, :essential]), rest.add(features[:, essential:]), moments.add(features)
             digest.update(json.dumps([i, captions]).encode()), digest.update(features.tobytes())
-            for key, value in (("ids", i), ("lengths", len(features)), ("captions", captions)): index[key].append(value)
-    if not index["ids"]: raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
-    for file in ("Mean.npy", "Std.npy"): digest.update((root/file).read_bytes())
+            for key, value in (("ids", i), ("lengths", len(features)), ("captions", captions)):
+                index[key].append(value)
+    if not index["ids"]:
+        raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
+    for file in ("Mean.npy", "Std.npy"):
+        digest.update((root/file).read_bytes())
     np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
     arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
     index.update(fingerprint=digest.hexdigest()[:12], stamps={name: _stamp(file) for name, file in arrays.items()},
@@ -449,7 +512,8 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None):
 # %% ../nbs/20_corpus.ipynb #bfd61bfa
 class _ArrayWriter:
     "A .npy file of (frames, width) float32 that grows; its header is written last."
-    def __init__(self, path, width): self.path, self.width, self.rows = Path(path), width, 0
+    def __init__(self, path, width):
+        self.path, self.width, self.rows = Path(path), width, 0
     def __enter__(self):
         self.file = open(self.path, "wb")
         self.file.write(b" " * 128)
@@ -473,8 +537,10 @@ def load_corpus(
 ) -> "Corpus":
     "Open a corpus through its packed cache; `DataError` names the first file that is missing or wrong."
     root = Path(root)
-    if skip not in _SKIP: raise ConfigError(f"skip: {skip!r}, expected None, 'nan' or 'broken'")
-    if not root.is_dir(): raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
+    if skip not in _SKIP:
+        raise ConfigError(f"skip: {skip!r}, expected None, 'nan' or 'broken'")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
     info = _corpus_info(root, name)
     cache = cache if cache is not None else os.environ.get("FSQ_MARDM_CACHE") or None
     store = Path(cache)/f"{root.resolve().name}-{fingerprint(str(root.resolve()), 8)}" if cache is not None else root/".packed"
@@ -483,23 +549,29 @@ def load_corpus(
     if packed is None:
         _build_packed(root, folder, info, skip)
         packed = _open_packed(folder)
-        if packed is None: raise DataError(f"{folder}: packed cache cannot be read back; expected it to be whole after writing")
+        if packed is None:
+            raise DataError(f"{folder}: packed cache cannot be read back; expected it to be whole after writing")
     return Corpus(root, packed)
 
 # %% ../nbs/20_corpus.ipynb #b8290213
 def _build_packed(root: Path, folder: Path, info: dict, skip: str | None):
     "Pack beside and rename; caches of earlier states of the corpus are removed."
     if folder.exists():
-        if _open_packed(folder) is not None: return
+        if _open_packed(folder) is not None:
+            return
         shutil.rmtree(folder)  # damaged
     try:
-        with atomic_dir(folder) as temporary: _pack(root, temporary, info, skip)
+        with atomic_dir(folder) as temporary:
+            _pack(root, temporary, info, skip)
     except (ConfigError, OSError) as e:
-        if _open_packed(folder) is not None: return  # another process was first
-        if isinstance(e, ConfigError): raise
+        if _open_packed(folder) is not None:  # another process was first
+            return
+        if isinstance(e, ConfigError):
+            raise
         raise DataError(f"{folder}: the packed cache cannot be written ({e.strerror}); expected a writable folder; name another in FSQ_MARDM_CACHE, or pass cache=") from None
     for old in folder.parent.iterdir():
-        if re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", old.name) and old.name[:16] != folder.name[:16]: shutil.rmtree(old, ignore_errors=True)
+        if re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", old.name) and old.name[:16] != folder.name[:16]:
+            shutil.rmtree(old, ignore_errors=True)
 
 # %% ../nbs/20_corpus.ipynb #425c4c1b
 class Corpus:
@@ -524,7 +596,8 @@ class Corpus:
             raise ConfigError(f"split: {name!r}, expected one of {', '.join(self._packed.index['splits'])}")
         return Split(self, name, rules)
 
-    def __len__(self): return len(self.ids)
+    def __len__(self):
+        return len(self.ids)
     def __repr__(self):
         minutes = self._offsets[-1] / self.fps / 60
         return f"Corpus({self.name}, {len(self.ids)} clips, {minutes:.1f} minutes, {self.skeleton.name}, {self.fingerprint})"
@@ -546,21 +619,27 @@ def _clip_entries(
 ) -> tuple[list[_Entry], list[tuple[str, str]]]:
     "The entries of one clip under the text-to-motion rules, and (id, reason) of what is left out."
     parts, whole = {}, tuple(c for c in captions if c[2] == 0 and c[3] == 0)
-    if whole: parts[clip] = (0, frames, whole)
+    if whole:
+        parts[clip] = (0, frames, whole)
     for c in captions:
-        if c[2] == 0 and c[3] == 0: continue
+        if c[2] == 0 and c[3] == 0:
+            continue
         a, b = min(int(c[2] * fps), frames), min(int(c[3] * fps), frames)
         name = base = f"{clip}@{a}-{b}"
-        while name in parts: name = f"{base}.{int(name[len(base) + 1:] or 1) + 1}"
+        while name in parts:
+            name = f"{base}.{int(name[len(base) + 1:] or 1) + 1}"
         parts[name] = (a, max(b - a, 0), (c,))
-    if not parts: return [], [(clip, "no caption")]
-    if whole_first and (reason := _outside(frames, limits)): return [], [(clip, reason)]
+    if not parts:
+        return [], [(clip, "no caption")]
+    if whole_first and (reason := _outside(frames, limits)):
+        return [], [(clip, reason)]
     found = {name: (_Entry(name, clip, offset + a, n, texts), _outside(n, limits)) for name, (a, n, texts) in parts.items()}
     return [e for e, reason in found.values() if not reason], [(name, reason) for name, (_, reason) in found.items() if reason]
 
 def _outside(frames: int, limits: tuple[int, int]) -> str:
     "Why so many frames make no entry, or ''."
-    if frames < limits[0]: return f"{frames} frames, fewer than {limits[0]}"
+    if frames < limits[0]:
+        return f"{frames} frames, fewer than {limits[0]}"
     return f"{frames} frames, more than {limits[1] - 1}" if frames >= limits[1] else ''
 
 # %% ../nbs/20_corpus.ipynb #e3f328b7
@@ -577,13 +656,15 @@ class Split:
             n = corpus._position[clip]
             at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), index["captions"][n]
             entries, left_out = [_Entry(clip, clip, at, frames, tuple(captions))], ()
-            if rules: entries, left_out = _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
+            if rules:
+                entries, left_out = _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
             self._entries += entries
             self.dropped.update(left_out)
         self.ids, self.clip_ids = [e.id for e in self._entries], [e.clip for e in self._entries]
         self.lengths = np.array([e.frames for e in self._entries], np.int64)
 
-    def __len__(self): return len(self._entries)
+    def __len__(self):
+        return len(self._entries)
     def __repr__(self):
         return f"Split({self.corpus.name}/{self.name}, {len(self)} entries, {int(self.lengths.sum())} frames, {len(self.dropped)} left out)"
 
@@ -612,12 +693,14 @@ class Split:
 
     def pack(self, device="cpu", kind: str = "essential") -> "PackedSplit":
         "All frames of the split, normalised, as one tensor on `device`."
-        if kind not in ("essential", "full"): raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
+        if kind not in ("essential", "full"):
+            raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
         c, read = self.corpus, self.essential if kind == "essential" else self.full
         mean, std = (c.essential_mean, c.essential_std) if kind == "essential" else (c.mean, c.std)
         offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
         frames = np.empty((offsets[-1], len(mean)), np.float32)
-        for i, (a, b) in enumerate(zip(offsets, offsets[1:])): frames[a:b] = read(i)
+        for i, (a, b) in enumerate(zip(offsets, offsets[1:])):
+            frames[a:b] = read(i)
         frames -= mean
         frames /= std
         return PackedSplit(*(torch.from_numpy(x).to(device) for x in (frames, offsets, mean.copy(), std.copy())))
@@ -652,7 +735,8 @@ class Account:
     @property
     def warnings(self) -> list[str]:
         "What will fail later: no entry at all, or a split without one."
-        if not any(self.entries.values()): return [f"no entry is left of {self.clips} clips with {self.captions} captions"]
+        if not any(self.entries.values()):
+            return [f"no entry is left of {self.clips} clips with {self.captions} captions"]
         return [f"{split} has no entry: training, choosing or testing on it will fail" for split, n in self.entries.items() if not n]
 
     def __str__(self):
@@ -677,9 +761,12 @@ class PackedSplit:
     std: torch.Tensor | None = None  # (D,)
 
     @property
-    def lengths(self) -> torch.Tensor: return self.offsets[1:] - self.offsets[:-1]
-    def __len__(self): return len(self.offsets) - 1
-    def denormalise(self, x: torch.Tensor) -> torch.Tensor: return x * self.std + self.mean
+    def lengths(self) -> torch.Tensor:
+        return self.offsets[1:] - self.offsets[:-1]
+    def __len__(self):
+        return len(self.offsets) - 1
+    def denormalise(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.std + self.mean
     def to(self, device) -> "PackedSplit":
         return PackedSplit(*(t if t is None else t.to(device) for t in (self.frames, self.offsets, self.mean, self.std)))
 
@@ -718,7 +805,8 @@ def pad_batch(
     whole = packed.offsets[indices + 1] - packed.offsets[indices]
     starts = torch.zeros_like(indices) if starts is None else as_ids(starts)
     lengths = whole - starts if lengths is None else torch.minimum(as_ids(lengths), whole - starts)
-    if max_frames is not None: lengths = lengths.clamp(max=max_frames)
+    if max_frames is not None:
+        lengths = lengths.clamp(max=max_frames)
     steps = torch.arange(max_frames if max_frames is not None else int(lengths.max()), device=device)
     inside = steps < lengths[:, None]
     at = (packed.offsets[indices] + starts)[:, None] + steps
@@ -730,7 +818,8 @@ def _draw(split: Split, rng, unit: int, max_frames: int, crops: bool) -> np.ndar
     n = split.lengths
     captions = np.array([len(e.captions) for e in split._entries], np.int64)
     caption = (rng.random(len(n)) * captions).astype(np.int64)
-    if not crops: return np.stack([np.arange(len(n)), caption, np.zeros_like(n), np.minimum(unit * (n // unit), max_frames)], 1)
+    if not crops:
+        return np.stack([np.arange(len(n)), caption, np.zeros_like(n), np.minimum(unit * (n // unit), max_frames)], 1)
     units = np.maximum(n // unit - (rng.random(len(n)) < 1 / 3), 1)
     length = np.minimum(unit * units, max_frames)
     start = (rng.random(len(n)) * (n - length + 1)).astype(np.int64)
@@ -751,12 +840,14 @@ def epoch_plan(
     "The batches of one training epoch under the 2:1 crop rule, from the seed alone."
     rows = _draw(split, numpy_rng(seed, "epoch", epoch), unit, max_frames, crops=True)
     rng = numpy_rng(seed, "order", epoch)
-    if shuffle: rows = rows[rng.permutation(len(rows))]
+    if shuffle:
+        rows = rows[rng.permutation(len(rows))]
     if bucket > 1:
         group = np.arange(len(rows)) // (bucket * batch_size)
         rows = rows[np.lexsort([rows[:, 3], group])]
     batches = [rows[a:a + batch_size] for a in range(0, len(rows), batch_size)]
-    if drop_last: batches = [b for b in batches if len(b) == batch_size]
+    if drop_last:
+        batches = [b for b in batches if len(b) == batch_size]
     return [batches[i] for i in rng.permutation(len(batches))] if bucket > 1 and shuffle else batches
 
 # %% ../nbs/20_corpus.ipynb #3f580973
@@ -786,8 +877,10 @@ class Report:
     notes: list[str] = field(default_factory=list)  # worth knowing, not wrong
 
     @property
-    def ok(self) -> bool: return not self.problems
-    def add(self, kind, file, text): self.problems.append(Problem(kind, str(file), str(text)))
+    def ok(self) -> bool:
+        return not self.problems
+    def add(self, kind, file, text):
+        self.problems.append(Problem(kind, str(file), str(text)))
     def __str__(self):
         lines = [f"{self.root}: {self.name}"] + [f"  {k}: {v}" for k, v in self.counts.items()] + [f"  note: {n}" for n in self.notes]
         kinds = {k: sum(p.kind == k for p in self.problems) for k in dict.fromkeys(p.kind for p in self.problems)}
@@ -798,23 +891,29 @@ class Report:
 # %% ../nbs/20_corpus.ipynb #936a596d
 def _attempt(report: Report, kind: str, file: str, read):
     "What `read` returns, or None with the DataError as a problem."
-    try: return read()
-    except DataError as e: report.add(kind if "missing" not in str(e) else "missing", file, str(e).replace(f"{report.root}{os.sep}", ""))
+    try:
+        return read()
+    except DataError as e:
+        report.add(kind if "missing" not in str(e) else "missing", file, str(e).replace(f"{report.root}{os.sep}", ""))
 
 def _check_features(report: Report, root: Path, i: str, skeleton) -> np.ndarray | None:
     "Features of one clip if they are good."
     vec = f"new_joint_vecs/{i}.npy"
     features = _attempt(report, "shape", vec, lambda: read_array(root/vec, (None, skeleton.full_dim)))
-    if features is None or np.isfinite(features).all(): return features
+    if features is None or np.isfinite(features).all():
+        return features
     report.add("nan", vec, f"{vec}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
 
 def _check_joints(report: Report, root: Path, i: str, skeleton, features, tolerance: float) -> None:
     "Whether the joints of one clip are those its features recover to."
     joint, count = f"new_joints/{i}.npy", len(skeleton.joint_names)
     joints = _attempt(report, "shape", joint, lambda: read_array(root/joint, (None, count, 3)))
-    if features is None or joints is None: return
-    if len(joints) != len(features): return report.add("shape", joint, f"{joint}: {len(joints)} frames, expected {len(features)} as in the features")
-    if not len(features): return
+    if features is None or joints is None:
+        return
+    if len(joints) != len(features):
+        return report.add("shape", joint, f"{joint}: {len(joints)} frames, expected {len(features)} as in the features")
+    if not len(features):
+        return
     error = float(np.abs(features_to_joints(torch.from_numpy(features), count).numpy() - joints).max())
     if not error <= tolerance:
         report.add("joints", joint, f"{joint}: {error:.3g} away from the joints its features recover to, expected at most {tolerance:g}")
@@ -824,11 +923,14 @@ def _check_captions(report: Report, root: Path, i: str, frames: int | None, fps:
     "The captions of one clip; problems with their words and times go to the report."
     file = f"texts/{i}.txt"
     captions = _attempt(report, "caption", file, lambda: read_captions(root/file))
-    if captions == []: report.add("caption", file, f"{file}: no caption, expected at least one")
+    if captions == []:
+        report.add("caption", file, f"{file}: no caption, expected at least one")
     for c in captions or []:
         part = f"{file}: part from {c.start:g} to {c.end:g} s"
-        if not c.whole and c.end <= c.start: report.add("caption", file, f"{part} is empty")
-        elif frames and c.start * fps >= frames: report.add("caption", file, f"{part} begins after the clip, which ends at {frames / fps:.2f} s")
+        if not c.whole and c.end <= c.start:
+            report.add("caption", file, f"{part} is empty")
+        elif frames and c.start * fps >= frames:
+            report.add("caption", file, f"{part} begins after the clip, which ends at {frames / fps:.2f} s")
     report.counts["captions"] += len(captions or [])
     report.counts["captions without tokens"] += sum(not c.tokens for c in captions or [])
     return captions or []
@@ -837,7 +939,8 @@ def _check_captions(report: Report, root: Path, i: str, frames: int | None, fps:
 def _check_clip(report: Report, root: Path, i: str, skeleton, info: dict, tolerance: float) -> tuple[np.ndarray | None, list[Caption]]:
     "Features of one clip if they are good, and its captions; problems of its three files go to the report."
     features = _check_features(report, root, i, skeleton)
-    if (root/"new_joints").is_dir(): _check_joints(report, root, i, skeleton, features, tolerance)
+    if (root/"new_joints").is_dir():
+        _check_joints(report, root, i, skeleton, features, tolerance)
     return features, _check_captions(report, root, i, None if features is None else len(features), float(info.get("tag_fps", info["fps"])))
 
 def count_entries(frames: int, captions: list[Caption], info: dict) -> int:
@@ -854,7 +957,8 @@ def check_corpus(
 ) -> Report:
     "Read a whole corpus and report all that is wrong with it; a `DataError` only when it is no corpus at all."
     root = Path(root)
-    if not root.is_dir(): raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
     info = _corpus_info(root, name)
     skeleton, report = SKELETONS[info["skeleton"]], Report(str(root), info["name"])
     splits = {s: _attempt(report, "split", f"{s}.txt", lambda: read_split(root/f"{s}.txt")) or [] for s in ("train", "val", "test")}
@@ -864,9 +968,11 @@ def check_corpus(
     moments, entries = _Moments(skeleton.full_dim), dict.fromkeys(splits, 0)
     for i, split in where.items():
         features, captions = _check_clip(report, root, i, skeleton, info, tolerance / skeleton.to_metres)
-        if features is None: continue
+        if features is None:
+            continue
         report.counts["frames"] += len(features)
-        if info.get("statistics") != "train" or split == "train": moments.add(features)
+        if info.get("statistics") != "train" or split == "train":
+            moments.add(features)
         entries[split] += count_entries(len(features), captions, info)
     _check_entries(report, entries)
     _check_statistics(report, root, skeleton, moments)
@@ -884,17 +990,22 @@ def _check_entries(report: Report, entries: dict[str, int]) -> None:
 def _note_extras(report: Report, root: Path, where: dict) -> None:
     "What is worth knowing and not wrong."
     extra = sorted({p.stem for p in (root/"new_joint_vecs").glob("*.npy")} - set(where))
-    if not (root/"new_joints").is_dir(): report.notes.append("new_joints is absent, so features were not held against joints")
-    if extra: report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
+    if not (root/"new_joints").is_dir():
+        report.notes.append("new_joints is absent, so features were not held against joints")
+    if extra:
+        report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
 
 def _check_split_files(report: Report, splits: dict):
     "Clips in two splits, and twins apart."
     where = {}
     for s, ids in splits.items():
         for i in ids:
-            if i in where: report.add("split", f"{s}.txt", f"{s}.txt: {i!r} stands in {where[i]}.txt already, expected it in one split")
-            else: where[i] = s
-        if not ids: report.notes.append(f"{s}.txt is empty")
+            if i in where:
+                report.add("split", f"{s}.txt", f"{s}.txt: {i!r} stands in {where[i]}.txt already, expected it in one split")
+            else:
+                where[i] = s
+        if not ids:
+            report.notes.append(f"{s}.txt is empty")
     for i, s in where.items():
         if where[twin_base(i, where)] != s:
             report.add("split", f"{s}.txt", f"{s}.txt: {i!r} is the mirrored twin of a clip in {where[i[1:]]}.txt")
@@ -903,7 +1014,8 @@ def _check_split_files(report: Report, splits: dict):
 def _check_statistics(report: Report, root: Path, skeleton, moments: _Moments):
     "Whether Mean.npy and Std.npy are those of the data."
     found = _attempt(report, "statistics", "Mean.npy", lambda: _read_statistics(root, skeleton))
-    if found is None or moments.n == 0: return
+    if found is None or moments.n == 0:
+        return
     mean, std = found
     n = len(mean)
     want = average_groups(moments.std)[:n]

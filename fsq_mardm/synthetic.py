@@ -34,8 +34,10 @@ _TOWARDS = {1: (.069, -.091, -.007), 3: (0, .119, -.027), 4: (0, -1, 0), 6: (0, 
 
 def _bones() -> np.ndarray:  # (22, 3) vector from each joint's parent to it, m
     offsets = np.zeros((22, 3))
-    for j, direction in _TOWARDS.items(): offsets[j] = np.array(direction) / np.linalg.norm(direction) * _LENGTH[j]
-    for left in (1, 4, 7, 10, 13, 16, 18, 20): offsets[left + 1] = offsets[left] * (-1, 1, 1)
+    for j, direction in _TOWARDS.items():
+        offsets[j] = np.array(direction) / np.linalg.norm(direction) * _LENGTH[j]
+    for left in (1, 4, 7, 10, 13, 16, 18, 20):
+        offsets[left + 1] = offsets[left] * (-1, 1, 1)
     return offsets
 
 BONES = _bones()
@@ -168,7 +170,8 @@ class Tracks:
     def crop(self, n: int):
         "Forget everything after frame n."
         for name, value in vars(self).items():
-            if isinstance(value, np.ndarray): setattr(self, name, value[:n])
+            if isinstance(value, np.ndarray):
+                setattr(self, name, value[:n])
 
     def pose_arm(self, side: int, times, poses, blend: float = .35):
         "Take over one arm: `poses` (K, 4) at `times`, blended in before the first and out after the last."
@@ -192,9 +195,11 @@ def _locomote(tr: Tracks, act: Act, t: float) -> float:
     run, spot = act.name == "run", act.name in ("turn", "march")
     side = {"left": 1., "right": -1.}.get(act.side, 0.) if act.name == "sidestep" else 0.
     period = .5 if spot or side else step_period(act.speed) * (.85 if act.name == "back" else 1.)
-    if spot: period = .48 / max(tr.style.tempo, .7)
+    if spot:
+        period = .48 / max(tr.style.tempo, .7)
     n = max(2, round(act.seconds / period))
-    if side: n += n % 2
+    if side:
+        n += n % 2
     period, ramp = act.seconds / n, min(.55, act.seconds / 3)
     end = t + act.seconds
     plateau = keys(tr.t, [t, t + ramp, end - ramp, end], [0., 1., 1., 0.])
@@ -202,17 +207,21 @@ def _locomote(tr: Tracks, act: Act, t: float) -> float:
     tr.velocity += plateau[:, None] * np.array([side * act.speed, forward, act.turn])
     tr.run += plateau * run
     first = tr.lead if not side else 0 if side > 0 else 1
-    if not side and abs(act.turn) > .4: first = 0 if act.turn > 0 else 1
+    if not side and abs(act.turn) > .4:
+        first = 0 if act.turn > 0 else 1
     swing = period * (1.25 if run else .78)
     stride = min(1., abs(forward) * period / .7)
     gait = dict(height=(.085 + .10 * run + .15 * (act.name == "march")) * tr.style.lift, width=.055 if run else .075 + tr.style.width,
                 off=.90 * stride + .1, strike=.32 * stride * (not run) + .02, ahead=-.07 * stride)
-    if act.name == "back": gait.update(off=-.10 * stride, strike=-.40 * stride, ahead=.05 * stride)
-    if spot or side: gait.update(off=.2, strike=-.1, width=.085 + tr.style.width)
+    if act.name == "back":
+        gait.update(off=-.10 * stride, strike=-.40 * stride, ahead=.05 * stride)
+    if spot or side:
+        gait.update(off=.2, strike=-.1, width=.085 + tr.style.width)
     for k in range(n):
         land = t + k * period + swing
         at = (land + t + (k + 2) * period) / 2 if k < n - 2 else end
-        if side and k < n - 2: at += period / 2 if k % 2 == 0 else -period / 2  # the second foot closes up to the first
+        if side and k < n - 2:  # the second foot closes up to the first
+            at += period / 2 if k % 2 == 0 else -period / 2
         tr.steps.append(Step((first + k) % 2, land - swing, land, at, **gait))
     phase = (tr.t - t) / period - (.65 if run else .40)
     tr.bounce += plateau * ((-.035 * run + tr.style.bounce * (not spot)) * np.cos(2 * np.pi * phase))
@@ -253,7 +262,8 @@ def _lower(tr: Tracks, act: Act, t: float) -> float:
         fold, unfold = (.75, .7 * up) if sit else (lean, lean)
         tr.add("trunk", [t, t + .6 * down, a + .15, b, b + .4 * down, c], [0., fold, lean, lean, unfold, lean * (1 - up)], 0)
         pose = [.55, .12, -.25, .75] if sit else [1.35, .08, -.1, .2]
-        for arm in (0, 1): tr.pose_arm(arm, [t + .7 * down, a, b if up else 99., (b if up else 99.) + .2 * down], [pose] * 4, .5 * down)
+        for arm in (0, 1):
+            tr.pose_arm(arm, [t + .7 * down, a, b if up else 99., (b if up else 99.) + .2 * down], [pose] * 4, .5 * down)
         t = c if up else b
     return t
 
@@ -268,7 +278,8 @@ def _bow(tr: Tracks, act: Act, t: float) -> float:
         tr.add("pelvis", times, .45 * bend)
         tr.add("head", times, .15 * bend, 0)
         tr.add("shift", times, -.12 * np.sin(bend), 1)
-        for arm in (0, 1): tr.pose_arm(arm, times[1:3], [[.45 * act.level, .08, -.15, .15]] * 2, down * .9)
+        for arm in (0, 1):
+            tr.pose_arm(arm, times[1:3], [[.45 * act.level, .08, -.15, .15]] * 2, down * .9)
         t = times[-1] + .15
     return t
 
@@ -324,7 +335,8 @@ def _punch(tr: Tracks, act: Act, t: float) -> float:
     for s in (0, 1):
         times, poses = [start], [guard]
         for k, o in enumerate(order):
-            if o != s: continue
+            if o != s:
+                continue
             times += [start + k * beat + x for x in (.01, .20, .23, .50)]
             poses += [guard, hit, hit, guard]
             turn = -.45 if s == 0 else .45
@@ -363,7 +375,8 @@ def _kick(tr: Tracks, act: Act, t: float) -> float:
         tr.add("foot_pitch", times, [0., -.7, -.25, -.25, 0.], s)
         lean = -.30 * act.level
         tr.add("trunk", times, [0., .12, lean if act.way == "front" else .05, lean if act.way == "front" else .05, 0.], 0)
-        if act.way == "side": tr.add("trunk", times, [0., 0., -out * .4 * act.level, -out * .4 * act.level, 0.], 1)
+        if act.way == "side":
+            tr.add("trunk", times, [0., 0., -out * .4 * act.level, -out * .4 * act.level, 0.], 1)
         for a in (0, 1):
             open_arm = [.55 if a != s else -.35, .45, -.2, .7]
             tr.pose_arm(a, [t + prep, t + prep + hit + .1], [open_arm] * 2, prep)
@@ -379,7 +392,8 @@ def _jack(tr: Tracks, act: Act, t: float) -> float:
         off, land = times[k] + .12, times[k + 1] - .1
         u = np.clip((tr.t - off) / (land - off), 0, 1)
         tr.fly += 4 * .06 * u * (1 - u)
-        for foot in (0, 1): tr.steps.append(Step(foot, off, land, t, 0., .5, -.3, .26 if k % 2 == 0 else .08))
+        for foot in (0, 1):
+            tr.steps.append(Step(foot, off, land, t, 0., .5, -.3, .26 if k % 2 == 0 else .08))
     tr.add("crouch", [t, t + .3, times[-1], times[-1] + .3], [0., .05, .05, 0.])
     lifted = np.arange(2 * act.reps + 1) % 2
     for s in (0, 1):
@@ -495,7 +509,8 @@ def _legs(tr: Tracks, noise: dict) -> tuple[dict, np.ndarray, torch.Tensor, np.n
     path[:, 0], path[:, 1] = path[:, 0] + drift * np.cos(path[:, 2]), path[:, 1] - drift * np.sin(path[:, 2])
     ball, yaw, pitch, stands = plan_feet(tr, path)
     turned, ground = _turn(1, path[:, 2]), lambda v: np.stack([v[:, 0], 0 * v[:, 0], v[:, 1]], 1)
-    for foot in (0, 1): ball[:, foot] += _apply(turned, tr.foot[:, foot]) + np.c_[0 * tr.fly, tr.fly, 0 * tr.fly]
+    for foot in (0, 1):
+        ball[:, foot] += _apply(turned, tr.foot[:, foot]) + np.c_[0 * tr.fly, tr.fly, 0 * tr.fly]
     stands &= (np.abs(tr.foot).sum(-1) < 1e-4) & (tr.fly[:, None] < 1e-6)
     apart = ball[:, 0] - ball[:, 1]
     apart = gaussian_filter1d(apart[:, 0] * np.sin(path[:, 2]) + apart[:, 2] * np.cos(path[:, 2]), 1.)
@@ -526,7 +541,8 @@ def _torso(tr: Tracks, noise: dict, joints: dict, pelvis: torch.Tensor, apart: n
     third, q = qmul(third[0], qmul(third[1], third[2])), pelvis
     for parent, j in ((0, 3), (3, 6), (6, 9), (9, 12)):
         joints[j] = joints[parent] + _apply(q, BONES[j])
-        if j != 12: q = qmul(q, third)
+        if j != 12:
+            q = qmul(q, third)
     head = style.head + tr.head[:, 0] + noise["head"][:, 0]
     joints[15] = joints[12] + _apply(qmul(q, qmul(_turn(1, tr.head[:, 1] + noise["head"][:, 1]), _turn(0, head))), BONES[15])
     for s, out in ((0, 1.), (1, -1.)):
@@ -556,8 +572,10 @@ def plan(
 ) -> tuple[Tracks, list, slice]:
     "Tracks of a spec, the (start, end) s of each act, and the frames that the clip keeps; `ConfigError` for an unknown act or style."
     for a in spec.acts:
-        if a.name not in ACTS: raise ConfigError(f"act: found {a.name!r}, expected one of {', '.join(ACTS)}")
-    if spec.style not in STYLES: raise ConfigError(f"style: found {spec.style!r}, expected one of {', '.join(STYLES)}")
+        if a.name not in ACTS:
+            raise ConfigError(f"act: found {a.name!r}, expected one of {', '.join(ACTS)}")
+    if spec.style not in STYLES:
+        raise ConfigError(f"style: found {spec.style!r}, expected one of {', '.join(STYLES)}")
     tr, rng = Tracks(MAX_FRAMES, STYLES[spec.style], 0 if spec.lead == "left" else 1), numpy_rng(spec.seed, "timing")
     t, spans = .15 + .5 * rng.random(), []
     for act in spec.acts:
@@ -599,7 +617,8 @@ def plateau(
 
 def act_speed(p: Performance, i: int) -> tuple[float, float]:
     "Speed of the root in m/s and turning in rad/s on the plateau of act i; 0 for an act that goes nowhere."
-    if p.spec.acts[i].name not in _GAIT: return 0., 0.
+    if p.spec.acts[i].name not in _GAIT:
+        return 0., 0.
     a, b = plateau(p, i)
     way = np.diff(p.path[a:b + 1], axis=0) * FPS
     return float(np.hypot(way[:, 0], way[:, 1]).mean()), float(way[:, 2].mean())
@@ -695,16 +714,20 @@ SUBJECTS = (("person", "they", "their", "themselves"), ("man", "he", "his", "him
             ("figure", "they", "their", "themselves"), ("human", "they", "their", "themselves"))
 
 # %% ../nbs/22_synthetic.ipynb #b2980cd9
-def _band(value: float, bands) -> tuple: return next(words for limit, words in bands if value < limit)
+def _band(value: float, bands) -> tuple:
+    return next(words for limit, words in bands if value < limit)
 
 def _sided(side: str, limb: str) -> tuple:
     return (f"both {limb}s", f"both {{his}} {limb}s") if side == "both" else (f"{{his}} {side} {limb}", f"the {side} {limb}")
 
 def act_key(act: Act, speed: float) -> str:
     "Which entry of `PHRASES` tells an act."
-    if act.name == "walk": return "circle" if abs(act.turn) * act.seconds > 5.2 else "walk_fast" if speed >= 1.35 else "walk"
-    if act.name == "jump": return "jump_side" if act.side else "jump_forward" if act.speed > .15 else "jump"
-    if act.name == "sit": return "sit_up" if act.reps == 2 else "sit"
+    if act.name == "walk":
+        return "circle" if abs(act.turn) * act.seconds > 5.2 else "walk_fast" if speed >= 1.35 else "walk"
+    if act.name == "jump":
+        return "jump_side" if act.side else "jump_forward" if act.speed > .15 else "jump"
+    if act.name == "sit":
+        return "sit_up" if act.reps == 2 else "sit"
     return f"{act.name}_{act.way}" if act.name in ("raise", "kick") else act.name
 
 # %% ../nbs/22_synthetic.ipynb #43db0984
@@ -721,7 +744,8 @@ def slots(
     deep = {"squat": (.30, .38), "bow": (.70, 1.05)}.get(name, (0, 99))
     depth = (" slightly", " a little") if level < deep[0] else ("",) if level < deep[1] else (" deeply", " low")
     heights = ((1.2, (" a little", " to waist height")), (2.2, (" to shoulder height", " at shoulder level")), (9., (" above {his} head", " overhead", " high up")))
-    if name == "kick": heights = ((.40, (" low", " close to the ground")), (.68, (" at knee height",)), (9., (" high", " at waist height")))
+    if name == "kick":
+        heights = ((.40, (" low", " close to the ground")), (.68, (" at knee height",)), (9., (" high", " at waist height")))
     angles = ((120, (" 90 degrees", " a quarter turn")), (230, (" halfway around", " 180 degrees")), (999, (" all the way around", " 360 degrees")))
     return {"speed": _band(speed, SPEEDS), "pace": _band(speed, PACES), "curve": CURVES[0] if abs(act.turn) < .1 else tuple(c.format(s=s) for c in CURVES[1]),
             "circle": (f"to the {s}", "counterclockwise" if s == "left" else "clockwise"), "turnside": (s,), "side": (act.side,), "angle": _band(degrees, angles),
@@ -743,8 +767,10 @@ def act_phrase(
     options = slots(act, speed, style)
     def fill(match):
         name = match[1]
-        if name not in options: return match[0]
-        if name in _OPTIONAL and not full and rng.random() < .3: return ""
+        if name not in options:
+            return match[0]
+        if name in _OPTIONAL and not full and rng.random() < .3:
+            return ""
         return options[name][rng.integers(len(options[name]))]
     choices = PHRASES[act_key(act, speed)]
     return re.sub(r"{(\w+)}", fill, choices[rng.integers(len(choices))])
@@ -757,16 +783,21 @@ def inflect(
     form: str,  # "s" third person, "ing" participle, "" base
 ) -> str:
     "A form of a verb."
-    if form == "s" and verb.endswith("y") and verb[-2] not in "aeiou": return verb[:-1] + "ies"
-    if form == "s": return verb + ("es" if verb.endswith(("ch", "sh", "s", "x", "o")) else "s")
-    if form == "ing" and verb in _DOUBLED: return verb + verb[-1] + "ing"
-    if form == "ing": return (verb[:-1] if verb.endswith("e") else verb) + "ing"
+    if form == "s" and verb.endswith("y") and verb[-2] not in "aeiou":
+        return verb[:-1] + "ies"
+    if form == "s":
+        return verb + ("es" if verb.endswith(("ch", "sh", "s", "x", "o")) else "s")
+    if form == "ing" and verb in _DOUBLED:
+        return verb + verb[-1] + "ing"
+    if form == "ing":
+        return (verb[:-1] if verb.endswith("e") else verb) + "ing"
     return verb
 
 def _say(phrase: str, form: str, who: tuple) -> str:
     "Inflect the verbs and set the pronouns of a phrase."
     phrase = phrase.format(he=who[1], his=who[2], himself=who[3])
-    if who[1] == "they": phrase = phrase.replace("<be>", "are")
+    if who[1] == "they":
+        phrase = phrase.replace("<be>", "are")
     phrase = re.sub(r"<(\w+)>", lambda m: "is" if m[1] == "be" else inflect(m[1], form), phrase)
     return phrase
 
@@ -826,7 +857,8 @@ def _lexicon() -> dict[str, str]:  # word -> token
         words.update({word: f"{lemma or word}/{tag}" for word, _, lemma in (e.partition("=") for e in entries.split())})
     marked = {v for phrases in [*PHRASES.values(), CURVES[1]] for phrase in phrases for v in re.findall(r"<(\w+)>", phrase)}
     for v in sorted(marked - {"be"} | {"lift", "sneak", "move", "clap", "turn", "curve", "crouch", "pick", "wave"}):
-        for form in ("", "s", "ing"): words.setdefault(inflect(v, form), f"{v}/VERB")  # a noun of the same form comes first
+        for form in ("", "s", "ing"):  # a noun of the same form comes first
+            words.setdefault(inflect(v, form), f"{v}/VERB")
     return words
 
 LEXICON = _lexicon()
@@ -841,9 +873,12 @@ def tokens(
     words, out = re.findall(r"[a-z0-9]+", text.lower()), []
     for word, before, after in zip(words, ["", *words], [*words[1:], ""]):
         noun = before in _BEFORE_NOUN or (out and out[-1].endswith(("/DET", "/ADJ", "/NUM")))
-        if word in _EITHER and not noun: out.append(_EITHER[word])
-        elif word == "jumping" and after != "jacks": out.append("jump/VERB")
-        else: out.append("back/NOUN" if word == "back" and before == "bent" else LEXICON[word])
+        if word in _EITHER and not noun:
+            out.append(_EITHER[word])
+        elif word == "jumping" and after != "jacks":
+            out.append("jump/VERB")
+        else:
+            out.append("back/NOUN" if word == "back" and before == "bent" else LEXICON[word])
     return tuple(out)
 
 # %% ../nbs/22_synthetic.ipynb #cc54666f
@@ -865,33 +900,53 @@ def draw_act(
     side, sign = ("left", "right")[rng.integers(2)], (-1, 1)[rng.integers(2)]
     both = ("left", "right", "both")[rng.integers(3)]
     seconds, reps = u(2.2, 3.4) if short else u(3.2, 7.5), int(rng.integers(1, 3 if short else 5))
-    if kind == "walk": return Act("walk", speed=u(.5, 1.75) * tempo, seconds=seconds)
-    if kind == "curve": return Act("walk", speed=u(.5, 1.5) * tempo, turn=sign * u(.3, .75), seconds=min(seconds, 6.))
-    if kind == "circle": return Act("walk", speed=u(.7, 1.3) * tempo, turn=sign * u(.85, 1.1), seconds=u(6.8, 8.0))
-    if kind == "run": return Act("run", speed=u(2.05, 3.0) * min(max(tempo, .97), 1.1), seconds=seconds)
-    if kind == "run_curve": return Act("run", speed=u(2.05, 2.7) * min(max(tempo, .97), 1.1), turn=sign * u(.4, .9), seconds=min(seconds, 5.))
-    if kind == "back": return Act("back", speed=u(.4, .95) * tempo, seconds=seconds)
-    if kind == "sidestep": return Act("sidestep", side, speed=u(.22, .40) * tempo, seconds=seconds)
+    if kind == "walk":
+        return Act("walk", speed=u(.5, 1.75) * tempo, seconds=seconds)
+    if kind == "curve":
+        return Act("walk", speed=u(.5, 1.5) * tempo, turn=sign * u(.3, .75), seconds=min(seconds, 6.))
+    if kind == "circle":
+        return Act("walk", speed=u(.7, 1.3) * tempo, turn=sign * u(.85, 1.1), seconds=u(6.8, 8.0))
+    if kind == "run":
+        return Act("run", speed=u(2.05, 3.0) * min(max(tempo, .97), 1.1), seconds=seconds)
+    if kind == "run_curve":
+        return Act("run", speed=u(2.05, 2.7) * min(max(tempo, .97), 1.1), turn=sign * u(.4, .9), seconds=min(seconds, 5.))
+    if kind == "back":
+        return Act("back", speed=u(.4, .95) * tempo, seconds=seconds)
+    if kind == "sidestep":
+        return Act("sidestep", side, speed=u(.22, .40) * tempo, seconds=seconds)
     if kind == "turn":
         angle = np.radians((90, 180, 360)[rng.integers(2 if short else 3)]) * u(.93, 1.07)
         seconds = 1.0 + angle / (1.9 * tempo)
         return Act("turn", turn=sign * angle / (seconds - min(.55, seconds / 3)), seconds=seconds)
-    if kind == "march": return Act("march", seconds=seconds)
-    if kind == "jump": return Act("jump", level=u(.08, .38), reps=reps)
-    if kind == "jump_way": return Act("jump", side=side if rng.random() < .5 else "", speed=u(.25, .55), level=u(.08, .2), reps=reps)
-    if kind == "squat": return Act("squat", level=u(.22, .46), reps=reps)
-    if kind == "sit": return Act("sit", level=u(.38, .44), seconds=u(.8, 1.5 if short else 4.), reps=2 if short else int(rng.integers(1, 3)))
-    if kind == "bow": return Act("bow", level=u(.45, 1.4), reps=min(reps, 3))
-    if kind == "pick": return Act("pick", side)
-    if kind == "wave": return Act("wave", both, level=u(1.1, 1.9), reps=reps + 1)
+    if kind == "march":
+        return Act("march", seconds=seconds)
+    if kind == "jump":
+        return Act("jump", level=u(.08, .38), reps=reps)
+    if kind == "jump_way":
+        return Act("jump", side=side if rng.random() < .5 else "", speed=u(.25, .55), level=u(.08, .2), reps=reps)
+    if kind == "squat":
+        return Act("squat", level=u(.22, .46), reps=reps)
+    if kind == "sit":
+        return Act("sit", level=u(.38, .44), seconds=u(.8, 1.5 if short else 4.), reps=2 if short else int(rng.integers(1, 3)))
+    if kind == "bow":
+        return Act("bow", level=u(.45, 1.4), reps=min(reps, 3))
+    if kind == "pick":
+        return Act("pick", side)
+    if kind == "wave":
+        return Act("wave", both, level=u(1.1, 1.9), reps=reps + 1)
     if kind == "raise":
         level = (u(.85, 1.0), u(1.4, 1.75), u(2.5, 2.85))[rng.integers(3)]
         return Act("raise", both, level=level, way=("front", "side")[rng.integers(2)], seconds=u(.2, 1.), reps=min(reps, 3))
-    if kind == "punch": return Act("punch", both, level=u(1.25, 1.6), reps=max(reps, 2) if both == "both" else reps)
-    if kind == "clap": return Act("clap", level=u(.4, .8), reps=reps + 1)
-    if kind == "kick": return Act("kick", side, level=u(.28, 1.05), way=("front", "front", "side")[rng.integers(3)], reps=min(reps, 3))
-    if kind == "jack": return Act("jack", reps=reps + 1)
-    if kind == "stand": return Act("stand", seconds=u(1., 2.) if short else u(2.5, 7.))
+    if kind == "punch":
+        return Act("punch", both, level=u(1.25, 1.6), reps=max(reps, 2) if both == "both" else reps)
+    if kind == "clap":
+        return Act("clap", level=u(.4, .8), reps=reps + 1)
+    if kind == "kick":
+        return Act("kick", side, level=u(.28, 1.05), way=("front", "front", "side")[rng.integers(3)], reps=min(reps, 3))
+    if kind == "jack":
+        return Act("jack", reps=reps + 1)
+    if kind == "stand":
+        return Act("stand", seconds=u(1., 2.) if short else u(2.5, 7.))
     raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
 
 # %% ../nbs/22_synthetic.ipynb #e356291a
@@ -912,7 +967,8 @@ def draw_spec(
     if kind == "walk&gesture":
         level = max(acts[1].level, 1.4) if acts[1].name == "raise" else acts[1].level  # the swing of a walk reaches the waist by itself
         acts = [dataclasses.replace(acts[0], seconds=4.5), dataclasses.replace(acts[1], during=True, reps=min(acts[1].reps, 2), level=level)]
-    if style in ("zombie", "sneaky") and any(a.name in _HANDS for a in acts): style = "neutral"  # its hands are taken
+    if style in ("zombie", "sneaky") and any(a.name in _HANDS for a in acts):  # its hands are taken
+        style = "neutral"
     alone = len(acts) == 1 and acts[0].name in ("walk", "run", "back") and acts[0].seconds > 4 and kind != "circle"
     enter, leave = (bool(alone and rng.random() < .4) for _ in range(2))
     return Spec(tuple(acts), style, ("left", "right")[rng.integers(2)], enter, leave, int(rng.integers(2 ** 31)))
@@ -948,7 +1004,8 @@ class _Seen:
         self.ahead, self.aside = (step * self.front[1:]).sum(), (step * self.left[1:]).sum()
         self.speed, self.away = np.linalg.norm(inner, axis=1).mean() * FPS, np.linalg.norm(hips - hips[0], axis=1).max()
 
-    def sink(self): return self.j[0, 0, 1] - self.j[:, 0, 1].min()
+    def sink(self):
+        return self.j[0, 0, 1] - self.j[:, 0, 1].min()
     def bend(self):
         "How far the trunk bows beyond where it began."
         up = self.j[:, 12] - self.j[:, 0]
@@ -961,14 +1018,18 @@ class _Seen:
         k = np.hypot(d[:, 0], d[:, 2]).argmax()
         return d[k] @ self.front[k], abs(d[k] @ self.left[k])
 
-    def over(self, s): return (self.j[:, 20 + s, 1] - self.j[:, 16 + s, 1]).max()
-    def reach(self, s): return ((self.j[:, 20 + s] - self.j[:, 16 + s]) * self.front).sum(1)
-    def higher(self, joint, s): return self.j[:, joint + s, 1].max() - self.j[:, joint + 1 - s, 1].max()
+    def over(self, s):
+        return (self.j[:, 20 + s, 1] - self.j[:, 16 + s, 1]).max()
+    def reach(self, s):
+        return ((self.j[:, 20 + s] - self.j[:, 16 + s]) * self.front).sum(1)
+    def higher(self, joint, s):
+        return self.j[:, joint + s, 1].max() - self.j[:, joint + 1 - s, 1].max()
 
 # %% ../nbs/22_synthetic.ipynb #1db88b3f
 def _times(act: str, m: _Seen, sides) -> int:
     "How often an act is seen, by the peaks of a signal of its own."
-    if act == "punch" and len(sides) == 2: return sum(_times(act, m, (s,)) for s in sides)
+    if act == "punch" and len(sides) == 2:
+        return sum(_times(act, m, (s,)) for s in sides)
     j, s = m.j, sides[0] if sides else 0
     wrist, elbow, shoulder = j[:, 20 + s], j[:, 18 + s], j[:, 16 + s]
     bent = ((elbow - shoulder) * (wrist - elbow)).sum(1)
@@ -1017,7 +1078,8 @@ def check_caption(
 ) -> list[tuple[str, bool]]:  # every statement that can be tested, and whether it holds
     "Test every statement of a caption on the joints."
     told = clauses(text)
-    if len(told) != len(spans): return [(f"{len(told)} acts", False)]
+    if len(told) != len(spans):
+        return [(f"{len(told)} acts", False)]
     out = []
     for (clause, act), (start, end) in zip(told, spans):
         m = _Seen(joints[max(0, round(start * FPS) - 1):round(end * FPS) + 2])
@@ -1026,8 +1088,10 @@ def check_caption(
         sides = _SIDES[side[0]] if side else ()
         out += [(f"{act}: {f[0]}", bool(test(m, _SIGN.get(f[0], 0), sides))) for acts, words, test in _FACTS if act in acts.split() for f in re.finditer(words, clause)]
         said, seen = _COUNT.search(clause), _times(act, m, sides) if act in _COUNTED else 1
-        if said: out.append((f"{act}: {said[0]}", seen == _VALUE[said[0].split()[0]]))
-        elif act in _COUNTED: out.append((act, seen > 0))
+        if said:
+            out.append((f"{act}: {said[0]}", seen == _VALUE[said[0].split()[0]]))
+        elif act in _COUNTED:
+            out.append((act, seen > 0))
     return out
 
 # %% ../nbs/22_synthetic.ipynb #14a43d45
@@ -1041,7 +1105,8 @@ def generate_clip(
     p = perform(spec, planned)
     texts = {sentence(p, rng): None}
     for _ in range(30):
-        if len(texts) < n_captions: texts[sentence(p, rng, full=len(texts) < 2)] = None
+        if len(texts) < n_captions:
+            texts[sentence(p, rng, full=len(texts) < 2)] = None
     return p.joints, [Caption(t, tokens(t)) for t in texts], measure(p)
 
 # %% ../nbs/22_synthetic.ipynb #36f6485d
@@ -1054,7 +1119,8 @@ def draw_clip(
     for _ in range(200):
         spec = draw_spec(kind, rng)
         planned = plan(spec)
-        if frames[0] <= planned[2].stop - planned[2].start <= frames[1]: return spec, *generate_clip(spec, rng, planned=planned)
+        if frames[0] <= planned[2].stop - planned[2].start <= frames[1]:
+            return spec, *generate_clip(spec, rng, planned=planned)
     raise ConfigError(f"frames: no {kind!r} with {frames[0]} to {frames[1]} frames in 200 draws")
 
 # %% ../nbs/22_synthetic.ipynb #797704c7
@@ -1065,7 +1131,8 @@ def _drawn(n_clips: int, seed: int, mirror: bool):
         kind, rng, name = KINDS[order[i % len(KINDS)]], numpy_rng(seed, "clip", i), f"{i:06d}"
         spec, *clip = draw_clip(kind, rng)
         yield name, kind, spec, clip
-        if mirror: yield "M" + name, kind, spec.mirrored(), generate_clip(spec.mirrored(), rng)
+        if mirror:
+            yield "M" + name, kind, spec.mirrored(), generate_clip(spec.mirrored(), rng)
 
 def make_synthetic(
     root,  # a new or empty folder
@@ -1075,7 +1142,8 @@ def make_synthetic(
 ) -> Path:
     "Write a synthetic corpus; the same seed gives the same bytes."
     made, kinds = {}, {}
-    for name, kind, _, clip in _drawn(n_clips, seed, mirror): made[name], kinds[name] = clip, kind
+    for name, kind, _, clip in _drawn(n_clips, seed, mirror):
+        made[name], kinds[name] = clip, kind
     joints = [j.astype(np.float32) for j, _, _ in made.values()]
     vectors, joints = joints_to_features_batch(joints, HUMANML3D, continuous_heading=True, return_joints=True)
     clips = (Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)

