@@ -41,9 +41,9 @@ def page(title: str, body: str, links: dict[str, str]) -> str:  # address -> wor
     bar = "".join(f'<a href="{html.escape(a)}">{html.escape(w)}</a>' for a, w in links.items())
     style = STYLE + HtmlFormatter(style="friendly").get_style_defs(".highlight")
     policy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
-    policy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-            f'<meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="Content-Security-Policy" content="{policy}">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
             f'<link rel="icon" href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n')
 
 def notebook_html(notebook: str | Path) -> str:

@@ -195,7 +195,7 @@ def write_note(text: str, stem, settings: dict, reads: list) -> Path:
 
 def save_figure(fig, stem, caption: str, settings: dict, reads: list, dpi: int = 200) -> Path:
     "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance; return the PNG's path."
-    text = f"{caption} {stamp(settings, _records(reads))}\n"
+    text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"  # what was made from nothing holds for every run
     draw = lambda clock: lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": lambda path: path.write_text(text, encoding="utf-8")}
     write_artefact(stem, parts, settings, reads)

@@ -6,7 +6,7 @@
 __all__ = ['PALETTE', 'COLOURS', 'DASHES', 'MOVES', 'LEFT', 'RIGHT', 'TRUNK', 'bottleneck_and_head', 'method_colour',
            'method_dashes', 'house_style', 'plain_log', 'seed_courses', 'plot_convergence', 'interactive_curves',
            'plot_bound', 'occupancy', 'plot_occupancy', 'plot_topology', 'plot_factors', 'limb_colours', 'head_joint',
-           'project', 'draw_pose', 'plot_strips', 'plot_level_sweep']
+           'project', 'draw_pose', 'plot_strips', 'plot_level_sweep', 'turned', 'plot_method']
 
 # %% ../../nbs/62_paper.plots.ipynb #d3845bd0
 import textwrap
@@ -19,7 +19,7 @@ import matplotlib.ticker
 import numpy as np
 import seaborn as sns
 from matplotlib.collections import LineCollection
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 
 from ..config import DataError
 from ..history import smooth_to_draw
@@ -357,10 +357,10 @@ def plot_strips(
     height = (top + .1)*(.62*poses + .3)/wide + .42
     with house_style():
         fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, height*len(rows)), squeeze=False)
-        if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8)
+        if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8, parse_math=False)
         for ax, (label, joints) in zip(axes[:, 0], rows):
             _strip(ax, joints, parents, colours, head, fps, poses, spacing, top)
-            ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3)
+            ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3, parse_math=False)
         axes[-1, 0].set_xlabel("seconds", fontsize=7)
     return fig
 
@@ -380,3 +380,90 @@ def plot_level_sweep(
             ax.set_yticks([]); ax.grid(False); ax.spines[["left", "bottom"]].set_visible(False)
         axes[-1, 0].set_xlabel("value of the coordinate")
     return fig
+
+# %% ../../nbs/62_paper.plots.ipynb #7f235f87
+def turned(points: np.ndarray, yaw: float = .55, pitch: float = .35) -> np.ndarray:  # (n, 3): across, up, towards the reader
+    "Points of a cube as they are seen."
+    x, y, z = np.asarray(points, float).T
+    across, near = x*np.cos(yaw) + z*np.sin(yaw), z*np.cos(yaw) - x*np.sin(yaw)
+    return np.stack([across, y*np.cos(pitch) - near*np.sin(pitch), near*np.cos(pitch) + y*np.sin(pitch)], 1)
+
+def _grid_panel(ax, tokens: np.ndarray, n: int):
+    "A cube of grid points, and a motion's tokens as a course through it."
+    axis = np.linspace(-1, 1, n)
+    seen = turned(np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3))
+    order = seen[:, 2].argsort()
+    size = 1.5 + 3*(seen[order, 2] - seen[:, 2].min())
+    ax.scatter(seen[order, 0], seen[order, 1], s=size, color="0.72", lw=0)
+    course = turned(tokens)
+    ax.plot(course[:, 0], course[:, 1], color=method_colour("FSQ"), lw=1, zorder=3)
+    ax.scatter(course[:, 0], course[:, 1], s=16, color=method_colour("FSQ"), zorder=4, edgecolor="white", lw=.5)
+    ax.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), aspect="equal")
+
+def _masked_panel(ax, hidden: list[bool]):
+    "A row of tokens, some hidden, below the transformer that reads them."
+    for k, h in enumerate(hidden):
+        look = dict(facecolor="white", hatch="////", edgecolor="0.55") if h else dict(facecolor=method_colour("FSQ"), edgecolor="white")
+        ax.add_patch(Rectangle((k, 0), .8, .8, lw=.6, **look))
+        ax.annotate("", (k + .4, 1.55), (k + .4, .9), arrowprops=dict(arrowstyle="-|>", lw=.5, color="0.6", mutation_scale=5))
+    ax.add_patch(Rectangle((-.2, 1.6), len(hidden) + .2, 1.5, facecolor="0.93", edgecolor="0.4", lw=.8))
+    ax.text(len(hidden)/2, 2.35, "masked transformer", ha="center", va="center", fontsize=7)
+    ax.text(len(hidden)/2, -.75, "text", ha="center", va="center", fontsize=7, style="italic")
+    ax.annotate("", (len(hidden)/2, -.05), (len(hidden)/2, -.5), arrowprops=dict(arrowstyle="-|>", lw=.6, color="0.4", mutation_scale=6))
+    at = hidden.index(True) + .4
+    ax.annotate("", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": .8, "color": "0.2", "mutation_scale": 7})
+    ax.text(at, 3.95, "condition", ha="center", fontsize=6)
+    ax.set(xlim=(-.5, len(hidden) + .3), ylim=(-1.3, 4.6), aspect="equal")
+
+def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
+    "One coordinate from noise to a level: many paths pale, the one that begins highest strong."
+    for level in levels: ax.axhline(level, color="0.85", lw=.6, zorder=0)
+    ax.plot(times, paths.T, color=method_colour("FSQ"), lw=.5, alpha=.25)
+    strong = paths[paths[:, 0].argsort()[-3]]
+    ax.plot(times, strong, color=method_colour("FSQ"), lw=1.8)
+    ax.plot(1, strong[-1], "o", color=method_colour("FSQ"), ms=4, clip_on=False)
+    ax.set(xlim=(0, 1), ylim=(-2.2, 2.2), xticks=[0, 1], yticks=levels)
+    ax.set_xticklabels(["noise", "data"], fontsize=6)
+    ax.set_yticklabels([f"{v:g}" for v in levels], fontsize=5)
+    ax.grid(False)
+
+
+# %% ../../nbs/62_paper.plots.ipynb #1f47251c
+def plot_method(
+    joints: np.ndarray,  # (T, J, 3) metres, a motion
+    parents: list[int], joint_names: list[str],
+    tokens: np.ndarray,  # (n, 3) what it becomes, in three of its channels
+    levels: np.ndarray,  # of the coordinate whose path is shown
+    times: np.ndarray, paths: np.ndarray,  # (S,), (n, S): that coordinate from noise (0) to data (1)
+    poses: int = 4,
+) -> plt.Figure:
+    "Motion, encoder, grid, masked transformer, head, and the way back."
+    colours, head = limb_colours(parents, joint_names), head_joint(joint_names)
+    with house_style():
+        fig, axes = plt.subplots(1, 4, figsize=(7.2, 2.1), width_ratios=[1.15, 1, 1.2, 1.15])
+        for k, f in enumerate(np.linspace(0, len(joints) - 1, poses).round().astype(int)):
+            draw_pose(axes[0], joints[f], parents, colours, at=.62*k, head=head, width=1.2)
+        axes[0].set(xlim=(-.5, .62*(poses - 1) + .5), ylim=(-.15, 2.0), aspect="equal")
+        _grid_panel(axes[1], tokens, 5)
+        _masked_panel(axes[2], [False, True, False, True, True, False])
+        _path_panel(axes[3], levels, times, paths)
+        titles = ("motion, four frames a token", "encoder: points of a grid", "some tokens are hidden", "head: noise to a level")
+        for ax in axes[:3]: ax.axis("off")
+        fig.canvas.draw()
+        fig.set_layout_engine("none")
+        box = axes[3].get_position()
+        axes[3].set_position([box.x0, box.y0 + .1*box.height, box.width, .82*box.height])
+        for letter, ax, title in zip("abcd", axes, titles): fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
+        _arrows(fig, axes, ("encode", "lift", "denoise"))
+    return fig
+
+def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
+    "An arrow from each panel to the next, and the way back below."
+    look = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")
+    for a, b, word in zip(axes, axes[1:], words):
+        x = (a.get_position().x1 + b.get_position().x0)/2 - .02
+        fig.text(x, .14, word, ha="center", fontsize=6, color="0.3")
+        fig.add_artist(FancyArrowPatch((x - .025, .11), (x + .025, .11), **look))
+    fig.add_artist(FancyArrowPatch((.9, .0), (.1, .0), **look))
+    fig.text(.5, .02, "snap, lift, and decode", ha="center", fontsize=6, color="0.3")
+
