@@ -4,32 +4,31 @@
 
 # %% auto #0
 __all__ = ['EVALUATOR_SIZES', 'MovementEncoder', 'MotionBiGRU', 'TextBiGRU', 'EvaluatorNet', 'MotionTransformer', 'MotionCLIP',
-           'full_float32', 'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of', 'encode_tokens',
-           'save_evaluator', 'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'pair_loss',
-           'contrastive_loss', 'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings',
+           'by_length', 'encode_tokens', 'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of',
+           'save_evaluator', 'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'contrastive_loss',
+           'pair_loss', 'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings',
            'train_evaluator', 'ContrastSettings', 'train_contrast']
 
 # %% ../nbs/50_evaluators.ipynb #576f08ae
-import copy, dataclasses, functools, hashlib, math
-from collections.abc import Callable
+import copy, dataclasses, hashlib, math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tokenizers import Tokenizer
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from .checkpoints import first_line, load_checkpoint, load_into, save_checkpoint
 from .config import CheckpointError, ConfigError, DataError, derive_seed, numpy_rng, shown
 from .metrics import r_precision
 from .text import Vocabulary
-from .train import TrainResult, fit, sort_settings
+from .train import BatchLoss, TrainResult, fit, sort_settings
 
 # %% ../nbs/50_evaluators.ipynb #89c788af
 class MovementEncoder(nn.Module):
@@ -41,24 +40,27 @@ class MovementEncoder(nn.Module):
         dropout: float = 0.2,  # after each convolution, in training only
     ):
         super().__init__()
-        self.main = nn.Sequential(nn.Conv1d(input_width, hidden, 4, 2, 1), nn.Dropout(dropout), nn.LeakyReLU(0.2),
-                                  nn.Conv1d(hidden, output, 4, 2, 1), nn.Dropout(dropout), nn.LeakyReLU(0.2))
+        halve = lambda a, b: (nn.Conv1d(a, b, 4, 2, 1), nn.Dropout(dropout), nn.LeakyReLU(0.2))
+        self.main = nn.Sequential(*halve(input_width, hidden), *halve(hidden, output))
         self.out_net = nn.Linear(output, output)
         self.input_width = input_width
 
     def forward(self,
-        x,  # (B, T, D) normalised motion
-        lengths=None,  # (B,) frames, multiples of 4; None: no padding, all T frames count
+        x: Tensor,  # (B, T, D) normalised motion
+        lengths: Tensor | None = None,  # (B,) frames, multiples of 4; None: no padding, all T frames count
         max_frames: int = 196,  # length to which the published protocol pads
-    ):
-        if lengths is None: return self.out_net(self.main(x.transpose(1, 2)).transpose(1, 2))
-        lengths = lengths.to(x.device)
-        room = -x.shape[1] % 4 + 4                       # one more token of zeros, so that every end is padded alike
-        x = F.pad(x, (0, 0, 0, room))
-        x = x.masked_fill(torch.arange(x.shape[1], device=x.device)[None, :, None] >= lengths[:, None, None], 0)
-        h = self.main[:3](x.transpose(1, 2))
-        past = (torch.arange(h.shape[2], device=x.device)[None] >= lengths[:, None] // 2) & (lengths[:, None] >= max_frames)
-        return self.out_net(self.main[3:](h.masked_fill(past[:, None], 0)).transpose(1, 2))[:, :-1]
+    ) -> Tensor:  # (B, T // 4, output)
+        "Movement tokens."
+        if lengths is None:
+            return self.out_net(self.main(x.transpose(1, 2)).transpose(1, 2))
+        ends = lengths.to(x.device)[:, None]
+        x = F.pad(x, (0, 0, 0, -x.shape[1] % 4 + 4))  # one more token of zeros, so that every end is padded alike
+        behind = torch.arange(x.shape[1], device=x.device) >= ends
+        h = self.main[:3](x.masked_fill(behind[:, :, None], 0).transpose(1, 2))
+        behind = torch.arange(h.shape[2], device=x.device) >= ends // 2
+        full = ends >= max_frames  # the published batch ends here: nothing follows, not even the bias of the convolution
+        h = self.main[3:](h.masked_fill((behind & full)[:, None], 0))
+        return self.out_net(h.transpose(1, 2))[:, :-1]
 
 # %% ../nbs/50_evaluators.ipynb #e632aab5
 class _BiGRU(nn.Module):
@@ -67,31 +69,42 @@ class _BiGRU(nn.Module):
         super().__init__()
         self.input_emb = nn.Linear(width, hidden)
         self.gru = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
-        self.output_net = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.LayerNorm(hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, output))
+        self.output_net = nn.Sequential(
+            nn.Linear(2 * hidden, hidden), nn.LayerNorm(hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, output)
+        )
         self.hidden = nn.Parameter(torch.randn(2, 1, hidden))
 
-    def encode(self, x, lengths):
-        packed = pack_padded_sequence(self.input_emb(x), torch.as_tensor(lengths).cpu(), batch_first=True, enforce_sorted=False)
+    def encode(self, x: Tensor, lengths: Tensor) -> Tensor:  # (B, output)
+        "What the two directions have read at their ends."
+        lengths = torch.as_tensor(lengths).cpu()
+        packed = pack_padded_sequence(self.input_emb(x), lengths, batch_first=True, enforce_sorted=False)
         _, last = self.gru(packed, self.hidden.expand(-1, len(x), -1).contiguous())
         return self.output_net(torch.cat([last[0], last[1]], -1))
 
+# %% ../nbs/50_evaluators.ipynb #a6595055
 class MotionBiGRU(_BiGRU):
     "Movement tokens (B, L, width) -> embedding (B, E). Source: Guo et al. 2022."
     def forward(self,
-        movement,  # (B, L, width) tokens of the movement encoder
-        lengths,  # (B,) tokens of each clip
-    ): return self.encode(movement, lengths)
+        movement: Tensor,  # (B, L, width) tokens of the movement encoder
+        lengths: Tensor,  # (B,) tokens of each clip
+    ) -> Tensor:  # (B, E)
+        "The embedding of each clip."
+        return self.encode(movement, lengths)
 
+# %% ../nbs/50_evaluators.ipynb #0706f734
 class TextBiGRU(_BiGRU):
     "Word vectors (B, W, word) and part-of-speech one-hots (B, W, 15) -> embedding (B, E). Source: Guo et al. 2022."
     def __init__(self, word: int, hidden: int, output: int, pos: int = 15):
         super().__init__(word, hidden, output)
         self.pos_emb = nn.Linear(pos, word)
+
     def forward(self,
-        words,  # (B, W, word) word vectors, start and end marks included
-        pos,  # (B, W, 15) part-of-speech one-hots
-        lengths,  # (B,) words of each caption, marks included
-    ): return self.encode(words + self.pos_emb(pos), lengths)
+        words: Tensor,  # (B, W, word) word vectors, start and end marks included
+        pos: Tensor,  # (B, W, 15) part-of-speech one-hots
+        lengths: Tensor,  # (B,) words of each caption, marks included
+    ) -> Tensor:  # (B, E)
+        "The embedding of each caption."
+        return self.encode(words + self.pos_emb(pos), lengths)
 
 # %% ../nbs/50_evaluators.ipynb #6b3e2ec8
 EVALUATOR_SIZES = {  # name -> widths
@@ -101,43 +114,62 @@ EVALUATOR_SIZES = {  # name -> widths
     "published": dict(movement=512, motion=1024, text=512, word=300, embed=512),
 }
 
+# %% ../nbs/50_evaluators.ipynb #426be67a
 class EvaluatorNet(nn.Module):
     "Movement, motion and text encoder side by side; state keys `movement_encoder.*`, `motion_encoder.*`, `text_encoder.*`."
-    def __init__(self, input_width=67, movement=512, motion=1024, text=512, word=300, embed=512, pos=15, movement_hidden=None, dropout=0.2):
+    def __init__(self,
+        input_width: int = 67,  # D
+        movement: int = 512,  # width of a movement token
+        motion: int = 1024,  # hidden width of the motion encoder
+        text: int = 512,  # hidden width of the text encoder
+        word: int = 300,  # width of a word vector
+        embed: int = 512,  # E
+        pos: int = 15,  # parts of speech
+        movement_hidden: int | None = None,  # width between the convolutions; None: that of a token
+        dropout: float = 0.2,  # after each convolution, in training only
+    ):
         super().__init__()
+        inner = movement_hidden or movement
         self.config = dict(input_width=input_width, movement=movement, motion=motion, text=text, word=word, embed=embed, pos=pos,
-                           movement_hidden=movement_hidden or movement)
-        self.movement_encoder = MovementEncoder(input_width, movement_hidden or movement, movement, dropout)
+                           movement_hidden=inner)
+        self.movement_encoder = MovementEncoder(input_width, inner, movement, dropout)
         self.motion_encoder = MotionBiGRU(movement, motion, embed)
         self.text_encoder = TextBiGRU(word, text, embed, pos)
-
     def embed_motion(self,
-        x,  # (B, T, D) normalised motion, anything after the lengths
-        lengths,  # (B,) frames
-    ) -> torch.Tensor:  # (B, E)
+        x: Tensor,  # (B, T, D) normalised motion, anything after the lengths
+        lengths: Tensor,  # (B,) frames
+    ) -> Tensor:  # (B, E)
         "Motion embedding; frames beyond the last whole token are left out."
         tokens = lengths // 4
         return self.motion_encoder(self.movement_encoder(x, 4 * tokens), tokens)
 
-    def embed_text(self, words, pos, lengths) -> torch.Tensor:  # (B, E)
+    def embed_text(self, words: Tensor, pos: Tensor, lengths: Tensor) -> Tensor:  # (B, E)
         "Text embedding of word vectors, parts of speech and lengths."
         return self.text_encoder(words, pos, lengths)
 
     @classmethod
     def of_state(cls,
-        state: dict,  # flat state dict
+        state: dict[str, Tensor],  # flat
     ) -> "EvaluatorNet":
         "Fresh networks of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
-        names = ("movement_encoder.main.0", "movement_encoder.main.3", "motion_encoder.input_emb", "text_encoder.input_emb",
-            "motion_encoder.output_net.3", "text_encoder.pos_emb")
+        shape = lambda key: state[f"{key}.weight"].shape
         try:
-            conv, conv2, mot, txt, out, pos = (state[f"{k}.weight"].shape for k in names)
-            return cls(conv[1], conv2[0], mot[0], txt[0], txt[1], out[0], pos[1], conv[0])
-        except (KeyError, IndexError) as e: raise CheckpointError(f"evaluators: key {e} is missing or has too few axes") from None
+            return cls(
+                input_width=shape("movement_encoder.main.0")[1],
+                movement=shape("movement_encoder.main.3")[0],
+                motion=shape("motion_encoder.input_emb")[0],
+                text=shape("text_encoder.input_emb")[0],
+                word=shape("text_encoder.input_emb")[1],
+                embed=shape("motion_encoder.output_net.3")[0],
+                pos=shape("text_encoder.pos_emb")[1],
+                movement_hidden=shape("movement_encoder.main.0")[0],
+            )
+        except (KeyError, IndexError) as e:
+            raise CheckpointError(f"evaluators: key {e} is missing or has too few axes") from None
 
     @classmethod
     def from_state(cls,
-        state: dict,  # flat state dict of any width
+        state: dict[str, Tensor],  # flat, of any width
     ) -> "EvaluatorNet":
         "The networks with their weights; `CheckpointError` names a key that is missing, unknown or of the wrong shape."
         return load_into(cls.of_state(state), state, "evaluators").eval()
@@ -148,29 +180,39 @@ def _sinusoid(length: int, width: int) -> torch.Tensor:
     angle = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
     return torch.stack([angle.sin(), angle.cos()], -1).reshape(length, -1)[:, :width]
 
+# %% ../nbs/50_evaluators.ipynb #21510071
 class _Positions(nn.Module):
-    def __init__(self, width, length=2000):
+    "Adds its position to each token."
+    pe: Tensor
+
+    def __init__(self, width: int, length: int = 2000):
         super().__init__()
         self.register_buffer("pe", _sinusoid(length, width))
-    def forward(self, x): return x + self.pe[:x.shape[1]]
 
-def _transformer(width, layers, heads, ff, dropout):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.pe[:x.shape[1]]
+
+def _transformer(width: int, layers: int, heads: int, ff: int, dropout: float) -> nn.TransformerEncoder:
     layer = nn.TransformerEncoderLayer(width, heads, ff, dropout, "gelu", batch_first=True)
     return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
+# %% ../nbs/50_evaluators.ipynb #a8be12fb
 class MotionTransformer(nn.Module):
     "Motion (B, T, D) and lengths (B,) frames -> (B, E): a query token before the frames, padded frames masked."
-    def __init__(self, input_width, width, layers, heads, ff, dropout, output):
+    def __init__(self, input_width: int, width: int, layers: int, heads: int, ff: int, dropout: float, output: int):
         super().__init__()
         self.query_token = nn.Parameter(torch.randn(1, width))
         self.embed_motion = nn.Linear(input_width, width)
         self.sequence_pos_encoder = _Positions(width)
         self.transformer = _transformer(width, layers, heads, ff, dropout)
-        self.out_ln, self.out = nn.LayerNorm(width), nn.Linear(width, output)
-    def forward(self, x, lengths):
+        self.out_ln = nn.LayerNorm(width)
+        self.out = nn.Linear(width, output)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         h = torch.cat([self.query_token.expand(len(x), 1, -1), self.embed_motion(x)], 1)
         padding = torch.arange(h.shape[1], device=x.device)[None] > lengths.to(x.device)[:, None]
-        return self.out(self.out_ln(self.transformer(self.sequence_pos_encoder(h), src_key_padding_mask=padding)[:, 0]))
+        h = self.transformer(self.sequence_pos_encoder(h), src_key_padding_mask=padding)
+        return self.out(self.out_ln(h[:, 0]))
 
 # %% ../nbs/50_evaluators.ipynb #a15e877c
 class MotionCLIP(nn.Module):
@@ -187,136 +229,178 @@ class MotionCLIP(nn.Module):
         context: int = 77,  # tokens of a text
     ):
         super().__init__()
-        self.config = dict(input_width=input_width, width=width, layers=layers, heads=heads, ff=ff, output=output, tokens=tokens, context=context)
+        self.config = dict(input_width=input_width, width=width, layers=layers, heads=heads, ff=ff, output=output, tokens=tokens,
+                           context=context)
         self.motion_encoder = MotionTransformer(input_width, width, layers, heads, ff, dropout, output)
         self.token_embedding = nn.Embedding(tokens, width)
         self.positional_embedding = nn.Parameter(torch.randn(context, width) * 0.01)
         self.textTransEncoder = _transformer(width, layers, heads, ff, dropout)
-        self.text_ln, self.out = nn.LayerNorm(width), nn.Linear(width, output)
+        self.text_ln = nn.LayerNorm(width)
+        self.out = nn.Linear(width, output)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def embed_motion(self, x, lengths):
+    def embed_motion(self, x: Tensor, lengths: Tensor) -> Tensor:
         "Normalised motion (B, T, D) and frames (B,) -> (B, E); what stands after the lengths is not read."
         return self.motion_encoder(x, lengths)
 
     def embed_text(self,
-        ids,  # (B, context) token numbers; the end token is the highest number, as in CLIP
-    ):
-        "(B, E): no mask over the text, the feature is read at the end token."
-        h = self.text_ln(self.textTransEncoder(self.token_embedding(ids) + self.positional_embedding[:ids.shape[1]]))
+        ids: Tensor,  # (B, context) token numbers; the end token is the highest number, as in CLIP
+    ) -> Tensor:  # (B, E)
+        "Text embedding: no mask over the text, the feature is read at the end token."
+        h = self.token_embedding(ids) + self.positional_embedding[:ids.shape[1]]
+        h = self.text_ln(self.textTransEncoder(h))
         return self.out(h[torch.arange(len(ids), device=ids.device), ids.argmax(1)])
 
     @classmethod
     def of_state(cls,
-        state: dict,  # flat state dict of any width
+        state: dict[str, Tensor],  # flat, of any width
         heads: int | None = None,  # attention heads; None: 8, or fewer where the width asks for it
     ) -> "MotionCLIP":
         "A fresh model of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
+        shape = lambda key: state[key].shape
         try:
-            embed, pos, tok = (state[k].shape for k in ("motion_encoder.embed_motion.weight", "positional_embedding", "token_embedding.weight"))
-            layers = len({k.split(".")[2] for k in state if k.startswith("textTransEncoder.layers.")})
-            ff, output = state["textTransEncoder.layers.0.linear1.weight"].shape[0], state["out.weight"].shape[0]
-            model = cls(embed[1], embed[0], layers, heads or math.gcd(8, embed[0]), ff, 0.2, output, tok[0], pos[0])
-        except (KeyError, IndexError) as e: raise CheckpointError(f"contrast: key {e} is missing or has too few axes") from None
+            width, input_width = shape("motion_encoder.embed_motion.weight")[:2]
+            model = cls(
+                input_width=input_width,
+                width=width,
+                layers=len({k.split(".")[2] for k in state if k.startswith("textTransEncoder.layers.")}),
+                heads=heads or math.gcd(8, width),
+                ff=shape("textTransEncoder.layers.0.linear1.weight")[0],
+                output=shape("out.weight")[0],
+                tokens=shape("token_embedding.weight")[0],
+                context=shape("positional_embedding")[0],
+            )
+        except (KeyError, IndexError) as e:
+            raise CheckpointError(f"contrast: key {e} is missing or has too few axes") from None
         length = state.get("motion_encoder.sequence_pos_encoder.pe", torch.empty(2000)).shape[0]
-        if length != 2000: model.motion_encoder.sequence_pos_encoder = _Positions(embed[0], length)
+        if length != 2000:
+            model.motion_encoder.sequence_pos_encoder = _Positions(width, length)
         return model
 
     @classmethod
-    def from_state(cls, state: dict, heads: int | None = None) -> "MotionCLIP":
+    def from_state(cls, state: dict[str, Tensor], heads: int | None = None) -> "MotionCLIP":
         "The model with its weights; `CheckpointError` names a key or shape that is off."
         return load_into(cls.of_state(state, heads), state, "contrast").eval()
 
 # %% ../nbs/50_evaluators.ipynb #22852dc0
 def _check_motions(
-    motions,  # list of (T_i, D) arrays, or one padded (B, T, D)
-    lengths,  # (B,) frames, or None: all of each
+    motions: Sequence,  # of (T_i, D) arrays, or one padded (B, T, D)
+    lengths: Sequence[int] | None,  # (B,) frames, or None: all of each
     width: int,  # D
-) -> list:  # of (4 * (T_i // 4), D) float32 tensors
-    "Motions as a list cut to whole tokens; `DataError` names the first that is too short, of the wrong width, or not finite."
+) -> list[Tensor]:  # of (4 * (T_i // 4), D) float32
+    "Motions cut to whole tokens; `DataError` names the first that is too short, of the wrong width, or not finite."
     lengths = [len(m) for m in motions] if lengths is None else [int(n) for n in lengths]
-    if len(motions) != len(lengths): raise DataError(f"motions: found {len(motions)} motions and {len(lengths)} lengths, expected as many")
-    out = []
-    for i, (m, n) in enumerate(zip(motions, lengths)):
-        m = torch.as_tensor(m)
-        if m.ndim != 2 or m.shape[1] != width: raise DataError(f"motion {i}: found shape {tuple(m.shape)}, expected (frames, {width})")
-        if n < 4 or n > len(m): raise DataError(f"motion {i}: found length {n} of {len(m)} frames, expected at least one token (4 frames)")
-        m = m[:n // 4 * 4]
-        if not torch.isfinite(m).all(): raise DataError(f"motion {i}: found NaN or infinity, expected finite features")
-        out.append(m)
-    return out
+    if len(motions) != len(lengths):
+        raise DataError(f"motions: found {len(motions)} motions and {len(lengths)} lengths, expected as many")
+    return [_check_motion(i, torch.as_tensor(m), n, width) for i, (m, n) in enumerate(zip(motions, lengths))]
 
-def _pad(motions: list, rows: int | None = None) -> tuple:
-    "Zero-padded (B, T, D) and lengths (B,)."
-    lengths = torch.tensor([len(m) for m in motions])
-    return nn.utils.rnn.pad_sequence(motions, batch_first=True), lengths
-
-# %% ../nbs/50_evaluators.ipynb #61544572
-def full_float32(f: Callable) -> Callable:
-    "A function whose products on a GPU keep all bits of float32."
-    @functools.wraps(f)
-    def call(*args, **kwargs):
-        places = (torch.backends.cuda.matmul, torch.backends.cudnn)
-        before = [p.allow_tf32 for p in places]
-        try:
-            for p in places: p.allow_tf32 = False
-            return f(*args, **kwargs)
-        finally:
-            for p, value in zip(places, before): p.allow_tf32 = value
-    return call
+def _check_motion(i: int, motion: Tensor, length: int, width: int) -> Tensor:
+    "The whole tokens of motion number `i`."
+    if motion.ndim != 2 or motion.shape[1] != width:
+        raise DataError(f"motion {i}: found shape {tuple(motion.shape)}, expected (frames, {width})")
+    if length < 4 or length > len(motion):
+        raise DataError(f"motion {i}: found length {length} of {len(motion)} frames, expected at least one token (4 frames)")
+    motion = motion[:length // 4 * 4]
+    if not torch.isfinite(motion).all():
+        raise DataError(f"motion {i}: found NaN or infinity, expected finite features")
+    return motion
 
 # %% ../nbs/50_evaluators.ipynb #787a9b22
-class _Embedder:
-    "What every evaluator shares: normalisation, exact motion embeddings, a fingerprint."
-    def __init__(self, net, mean, std, dim: int, info: dict | None):
-        self.net, self.info, self.dim, self._double = net.eval(), dict(info or {}), dim, None
+class _Ruler:
+    "What every evaluator shares: networks, normalisation, a fingerprint."
+    def __init__(self, net: Any, mean: Any, std: Any, dim: int, info: dict | None):
+        self.net, self.info, self.dim = net.eval(), dict(info or {}), dim
         self.mean, self.std = (torch.as_tensor(v).detach().cpu().float().clone() for v in (mean, std))
-        self.width, found = len(self.mean), net.config["input_width"]
-        if self.width not in (found, found + 4):
-            raise ConfigError(f"mean: found {self.width} features, expected {found} (or 4 more, foot contacts, which are left out)")
-        if self.std.shape != self.mean.shape: raise ConfigError(f"std: found shape {tuple(self.std.shape)}, expected {tuple(self.mean.shape)}")
+        self.width, read = len(self.mean), net.config["input_width"]
+        self._double: Any = None  # the networks in float64, made when they are needed
+        if self.width not in (read, read + 4):
+            expected = f"expected {read} (or 4 more, foot contacts, which are left out)"
+            raise ConfigError(f"mean: found {self.width} features, {expected}")
+        if self.std.shape != self.mean.shape:
+            raise ConfigError(f"std: found shape {tuple(self.std.shape)}, expected {tuple(self.mean.shape)}")
 
     @property
-    def device(self): return next(self.net.parameters()).device
-    def to(self, device):
+    def device(self) -> torch.device:
+        return next(self.net.parameters()).device
+
+    def to(self, device: Any) -> Self:
         "Move the networks; the results stay equal to rounding."
         self.net.to(device)
         self._double = None
         return self
-    def tensors(self) -> dict:
+
+    def tensors(self) -> dict[str, Tensor]:
         "Everything an embedding depends on."
-        return {**{f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}, "mean": self.mean, "std": self.std}
+        net = {f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
+        return {**net, "mean": self.mean, "std": self.std}
+
     @property
     def fingerprint(self) -> str:
         "Short hash of weights and normalisation: which ruler a number was measured with."
         h = hashlib.sha256()
-        for k, v in sorted(self.tensors().items()): h.update(k.encode() + v.numpy().tobytes())
+        for k, v in sorted(self.tensors().items()):
+            h.update(k.encode() + v.numpy().tobytes())
         return h.hexdigest()[:12]
 
-    def _exact(self):
-        if self.device.type != "cpu": return self.net  # float64 is slow there, or unknown: float32 in full
-        if self._double is None: self._double = copy.deepcopy(self.net).double().eval()
+    def exact(self) -> Any:
+        "The networks in float64, where the device knows it."
+        if self.device.type == "mps":
+            return self.net
+        if self._double is None:
+            self._double = copy.deepcopy(self.net).double().eval()
         return self._double
 
+# %% ../nbs/50_evaluators.ipynb #a0e5e2e6
+def by_length(
+    embed: Callable,  # list of clips -> (b, E)
+    clips: list[Tensor],  # of any lengths
+    batch_size: int,  # clips at a time
+) -> Tensor:  # (B, E) float32 on the CPU, in the order of the clips
+    "Embeddings of clips, computed in the order of their lengths."
+    order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
+    batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
+    found = torch.cat([embed([clips[i] for i in rows]).float().cpu() for rows in batches])
+    return found[np.argsort(order)]
+
+# %% ../nbs/50_evaluators.ipynb #f34e1a7d
+class _Embedder(_Ruler):
+    "An evaluator that reads raw motions."
     @torch.no_grad()
-    @full_float32
     def embed_motion(self,
-        motions,  # list of raw (T_i, D) features, or padded (B, T, D)
-        lengths=None,  # (B,) frames; None: all of each
+        motions: Sequence,  # of raw (T_i, D) features, or padded (B, T, D)
+        lengths: Sequence[int] | None = None,  # (B,) frames; None: all of each
         batch_size: int = 64,  # clips at a time; the result does not depend on it
         exact: bool = True,  # compute in double precision; else the batch decides the last digits
-    ) -> torch.Tensor:  # (B, E) float32 on the CPU
+    ) -> Tensor:  # (B, E) float32 on the CPU
         "Embeddings of raw motions. `DataError` under one token, on a wrong width, on NaN, on an empty list."
-        if len(motions) == 0: raise DataError("motions: found none, expected at least one")
-        clips, net = _check_motions(motions, lengths, self.width), self._exact() if exact else self.net
+        if len(motions) == 0:
+            raise DataError("motions: found none, expected at least one")
+        net = self.exact() if exact else self.net
         kind = next(net.parameters())
-        out = torch.empty(len(clips), self.dim)
-        order = sorted(range(len(clips)), key=lambda i: len(clips[i]))
-        for rows in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
-            x, n = _pad([clips[i].to(kind) for i in rows])
+
+        def embed(clips: list[Tensor]) -> Tensor:
+            x = nn.utils.rnn.pad_sequence([c.to(kind) for c in clips], batch_first=True)
             x = (x - self.mean.to(kind)) / self.std.to(kind)
-            out[rows] = net.embed_motion(x[..., :net.config["input_width"]], n).float().cpu()
-        return out
+            return net.embed_motion(x[..., :net.config["input_width"]], torch.tensor([len(c) for c in clips]).to(kind.device))
+        return by_length(embed, _check_motions(motions, lengths, self.width), batch_size)
+
+# %% ../nbs/50_evaluators.ipynb #23459aa0
+def encode_tokens(
+    vocabulary: Vocabulary,  # word and part-of-speech tables
+    tokens: Sequence,  # of token lists
+) -> tuple[Tensor, Tensor, Tensor]:  # word numbers (B, 22) int64, parts of speech (B, 22, 15) float32, lengths (B,) int64
+    "Token lists as tensors; `DataError` when there is none or one is empty."
+    tokens = [tuple(t) for t in tokens]
+    if not tokens:
+        raise DataError("captions: found none, expected at least one")
+    for i, t in enumerate(tokens):
+        if not t:
+            raise DataError(f"caption {i}: found no words, expected at least one")
+    number = {t: k for k, t in enumerate(dict.fromkeys(tokens))}
+    rows = [vocabulary.encode(t) for t in number]
+    ids, pos, n = (torch.as_tensor(np.stack([np.asarray(r[k]) for r in rows])) for k in range(3))
+    index = torch.tensor([number[t] for t in tokens])
+    return ids.long()[index], pos.float()[index], n.long()[index]
 
 # %% ../nbs/50_evaluators.ipynb #89f9decf
 class Evaluator(_Embedder):
@@ -325,33 +409,37 @@ class Evaluator(_Embedder):
     def __init__(self,
         net: EvaluatorNet,  # the three networks
         vocabulary: Vocabulary,  # words and parts of speech
-        mean,  # (D,) of the raw features
-        std,  # (D,) of the raw features
-        words=None,  # (V, word) word vectors; None: those of the vocabulary
+        mean: Any,  # (D,) of the raw features
+        std: Any,  # (D,) of the raw features
+        words: Any = None,  # (V, word) word vectors; None: those of the vocabulary
         info: dict | None = None,  # what is known of its training
     ):
         super().__init__(net, mean, std, net.config["embed"], info)
         vectors = words if words is not None else vocabulary.vectors
-        if vectors is None: raise ConfigError("words: found no word vectors, expected them from the vocabulary or by argument")
-        self.vocabulary, self.words = vocabulary, torch.as_tensor(vectors).detach().cpu().float().clone()
+        if vectors is None:
+            raise ConfigError("words: found no word vectors, expected them from the vocabulary or by argument")
+        self.vocabulary = vocabulary
+        self.words = torch.as_tensor(vectors).detach().cpu().float().clone()
         expected = (len(vocabulary), net.config["word"])
-        if tuple(self.words.shape) != expected: raise ConfigError(f"words: found shape {tuple(self.words.shape)}, expected {expected}")
-    def tensors(self): return {**super().tensors(), "words": self.words}
+        if tuple(self.words.shape) != expected:
+            raise ConfigError(f"words: found shape {tuple(self.words.shape)}, expected {expected}")
+    def tensors(self) -> dict[str, Tensor]:
+        "Everything an embedding depends on."
+        return {**super().tensors(), "words": self.words}
 
     @torch.no_grad()
-    @full_float32
     def embed_text(self,
-        tokens,  # list of token lists ("walk/VERB", ...)
+        tokens: Sequence,  # of token lists ("walk/VERB", ...)
         batch_size: int = 256,  # captions at a time; the result does not depend on it
-    ) -> torch.Tensor:  # (B, E) float32 on the CPU
+    ) -> Tensor:  # (B, E) float32 on the CPU
         "Embeddings of tagged captions. `DataError` on an empty caption."
         ids, pos, n = encode_tokens(self.vocabulary, tokens)
-        net = self._exact()
+        net = self.exact()
         kind = next(net.parameters())
         parts = zip(ids.split(batch_size), pos.split(batch_size), n.split(batch_size))
         return torch.cat([net.embed_text(self.words[i].to(kind), p.to(kind), k).float().cpu() for i, p, k in parts])
 
-    def embed_captions(self, captions) -> torch.Tensor:  # (B, E)
+    def embed_captions(self, captions: Sequence) -> Tensor:  # (B, E)
         "Embeddings of `Caption` objects."
         return self.embed_text([c.tokens for c in captions])
 
@@ -361,145 +449,163 @@ class ContrastEvaluator(_Embedder):
     kind = "contrast"
     def __init__(self,
         net: MotionCLIP,  # the pair of transformers
-        tokenize,  # list of captions -> (B, context) token numbers, the end token being the highest
-        mean,  # (D,) of the raw features
-        std,  # (D,) of the raw features
+        tokenize: Callable,  # list of captions -> (B, context) token numbers, the end token being the highest
+        mean: Any,  # (D,) of the raw features
+        std: Any,  # (D,) of the raw features
         vocabulary: Vocabulary | None = None,  # if the tokens are the words of a vocabulary: that one
-        pieces: Tokenizer | None = None,  # if they are CLIP's: its byte-pair tokenizer
         info: dict | None = None,  # what is known of its training
     ):
         super().__init__(net, mean, std, net.config["output"], info)
-        self.tokenize, self.vocabulary, self.pieces = tokenize, vocabulary, pieces
+        self.tokenize, self.vocabulary = tokenize, vocabulary
 
     @torch.no_grad()
-    @full_float32
     def embed_captions(self,
-        captions,  # list of `Caption`
+        captions: Sequence,  # of `Caption`
         batch_size: int = 256,  # captions at a time
-    ) -> torch.Tensor:  # (B, E) float32 on the CPU
+    ) -> Tensor:  # (B, E) float32 on the CPU
         "Embeddings of captions. `DataError` when there is none."
-        if not len(captions): raise DataError("captions: found none, expected at least one")
-        net = self._exact()
-        return torch.cat([net.embed_text(i.to(self.device)).float().cpu() for i in self.tokenize(captions).split(batch_size)])
+        if not len(captions):
+            raise DataError("captions: found none, expected at least one")
+        net = self.exact()
+        parts = self.tokenize(captions).split(batch_size)
+        return torch.cat([net.embed_text(ids.to(self.device)).float().cpu() for ids in parts])
 
+# %% ../nbs/50_evaluators.ipynb #738035e5
 def word_tokenizer(
     vocabulary: Vocabulary,  # words of the corpus
-):  # function: list of `Caption` -> (B, 22) token numbers
+) -> Callable:  # list of `Caption` -> (B, 22) token numbers
     "Captions as word numbers, closed by an end token above all words and padded with zeros."
-    def tokenize(captions):
+    def tokenize(captions: Sequence) -> Tensor:
         ids, _, n = encode_tokens(vocabulary, [c.tokens for c in captions])
         place = torch.arange(ids.shape[1])[None] - n[:, None]
         return ids.masked_fill(place >= 0, 0).masked_fill(place == -1, len(vocabulary))
     return tokenize
 
+# %% ../nbs/50_evaluators.ipynb #761716ed
 def clip_tokenizer_of(
-    tokenizer,  # CLIP's byte-pair tokenizer (`fsq_mardm.text.read_clip_tokenizer`)
+    tokenizer: Any,  # CLIP's byte-pair tokenizer (`fsq_mardm.text.read_clip_tokenizer`)
     context: int = 77,  # tokens of a text
-):  # function: list of `Caption` -> (B, context) token numbers
+) -> Callable:  # list of `Caption` -> (B, context) token numbers
     "Captions as CLIP tokens, for the published contrastive evaluator."
     end = tokenizer.get_vocab_size() - 1
-    def tokenize(captions):
-        rows = [[end - 1, *e.ids[:context - 2], end] for e in tokenizer.encode_batch([c.text for c in captions], add_special_tokens=False)]
-        return torch.tensor([r + [0] * (context - len(r)) for r in rows])
+    def tokenize(captions: Sequence) -> Tensor:
+        read = tokenizer.encode_batch([c.text for c in captions], add_special_tokens=False)
+        rows = [[end - 1, *e.ids[:context - 2], end] for e in read]
+        return torch.tensor([r + [0]*(context - len(r)) for r in rows])
     return tokenize
-
-def encode_tokens(
-    vocabulary: Vocabulary,  # word and part-of-speech tables
-    tokens,  # list of token lists
-) -> tuple:  # word numbers (B, 22) int64, parts of speech (B, 22, 15) float32, lengths (B,) int64
-    "Token lists as tensors; `DataError` when there is none or one is empty."
-    tokens = [tuple(t) for t in tokens]
-    if not tokens: raise DataError("captions: found none, expected at least one")
-    for i, t in enumerate(tokens):
-        if not t: raise DataError(f"caption {i}: found no words, expected at least one")
-    seen = {t: k for k, t in enumerate(dict.fromkeys(tokens))}
-    rows = [vocabulary.encode(t) for t in seen]
-    ids, pos, n = (torch.as_tensor(np.stack([np.asarray(r[k]) for r in rows])) for k in range(3))
-    index = torch.tensor([seen[t] for t in tokens])
-    return ids.long()[index], pos.float()[index], n.long()[index]
 
 # %% ../nbs/50_evaluators.ipynb #36239569
 def save_evaluator(
-    evaluator,  # Evaluator, or ContrastEvaluator over a vocabulary or CLIP's pieces
+    evaluator: Any,  # `Evaluator`, or `ContrastEvaluator` over a vocabulary
     path: str | Path,  # file, by custom `*.safetensors`
 ) -> Path:
     "Write an evaluator as a checkpoint, whole or not at all."
-    about = {"kind": evaluator.kind, "config": evaluator.net.config, "info": evaluator.info, "fingerprint": evaluator.fingerprint}
-    if evaluator.vocabulary is not None: about["vocabulary"] = evaluator.vocabulary.to_dict()
-    elif evaluator.pieces is not None: about["tokenizer"] = evaluator.pieces.to_str()
-    else: raise ConfigError("evaluator: found an outside tokenizer, expected a vocabulary or CLIP's, which can be stored")
+    if evaluator.vocabulary is None:
+        raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
+    about = {
+        "kind": evaluator.kind,
+        "config": evaluator.net.config,
+        "vocabulary": evaluator.vocabulary.to_dict(),
+        "info": evaluator.info,
+        "fingerprint": evaluator.fingerprint,
+    }
     state = {"net": evaluator.net.state_dict(), "mean": evaluator.mean, "std": evaluator.std}
-    if evaluator.kind == "matching": state["words"] = evaluator.words
+    if evaluator.kind == "matching":
+        state["words"] = evaluator.words
     return save_checkpoint(path, state, about)
 
+# %% ../nbs/50_evaluators.ipynb #8f1f9d20
 def load_evaluator(
     path: str | Path,  # file written by `save_evaluator`
     device: Any = "cpu",  # where the networks go
-):  # Evaluator or ContrastEvaluator
+) -> Any:  # `Evaluator` or `ContrastEvaluator`
     "Read an evaluator; `CheckpointError` names a missing, foreign or damaged file."
     state, meta = load_checkpoint(path)
     if meta.get("kind") not in ("matching", "contrast"):
         raise CheckpointError(f"{path}: found kind {shown(meta.get('kind'))}, expected an evaluator ('matching' or 'contrast')")
-    try: evaluator = _rebuild(meta, state)
-    except (CheckpointError, ConfigError) as e: raise CheckpointError(f"{path}: {e}") from None
+    try:
+        evaluator = _rebuild(meta, state)
+    except (CheckpointError, ConfigError) as e:
+        raise CheckpointError(f"{path}: {e}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as e:
         raise CheckpointError(f"{path}: describes no evaluator ({type(e).__name__}: {first_line(e)}), expected one") from e
     if meta.get("fingerprint") != evaluator.fingerprint:
-        raise CheckpointError(f"{path}: found content {evaluator.fingerprint}, expected {shown(meta.get('fingerprint'))}; the file is damaged")
+        expected = shown(meta.get("fingerprint"))
+        raise CheckpointError(f"{path}: found content {evaluator.fingerprint}, expected {expected}; the file is damaged")
     return evaluator.to(device)
 
-def _rebuild(meta: dict, state: dict):
+# %% ../nbs/50_evaluators.ipynb #91d3c080
+def _rebuild(meta: dict, state: dict) -> Any:
     "The evaluator that a file describes."
     matching = meta["kind"] == "matching"
-    net = load_into((EvaluatorNet if matching else MotionCLIP)(**meta["config"]), state["net"], meta["kind"])
-    mean, std = state["mean"], state["std"]
-    if "tokenizer" in meta:
-        pieces = Tokenizer.from_str(meta["tokenizer"])
-        return ContrastEvaluator(net, clip_tokenizer_of(pieces, net.config["context"]), mean, std, info=meta["info"], pieces=pieces)
     vocabulary = Vocabulary.from_dict(meta["vocabulary"])
-    if matching: return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
+    net: Any = (EvaluatorNet if matching else MotionCLIP)(**meta["config"])
+    net = load_into(net, state["net"], meta["kind"])
+    mean, std = state["mean"], state["std"]
+    if matching:
+        return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
     return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, meta["info"])
 
 # %% ../nbs/50_evaluators.ipynb #fed3cca0
+@dataclass(frozen=True)
+class _Texts:
+    "The captions of a split as tensors; M captions, N clips."
+    ids: Tensor  # (M, W) word numbers
+    pos: Tensor  # (M, W, 15) parts of speech
+    words: Tensor  # (M,) words of each
+    text_id: np.ndarray  # (M,) a number for each different text
+    own: list[list[int]]  # the captions of each clip
+    own_ids: np.ndarray  # (N, most captions) their texts; -1 where a clip has fewer
+
+# %% ../nbs/50_evaluators.ipynb #2b5d058d
+def _read_texts(captions: Sequence, vocabulary: Vocabulary) -> _Texts:
+    "Captions as tensors, which of them belong to which clip, and which are equal."
+    own: list[list[int]] = []
+    for mine in captions:
+        before = sum(map(len, own))
+        own.append(list(range(before, before + len(mine))))
+    if (bad := [i for i, mine in enumerate(own) if not mine]):
+        raise DataError(f"split: entry {bad[0]} has no caption, expected at least one")
+    flat = [c for mine in captions for c in mine]
+    ids, pos, words = encode_tokens(vocabulary, [c.tokens for c in flat])
+    numbers = {text: k for k, text in enumerate(dict.fromkeys(c.text for c in flat))}
+    text_id = np.array([numbers[c.text] for c in flat])
+    width = max(map(len, own))
+    own_ids = np.array([[text_id[k] for k in mine] + [-1] * (width - len(mine)) for mine in own])
+    return _Texts(ids, pos, words, text_id, own, own_ids)
+
+# %% ../nbs/50_evaluators.ipynb #86854cfb
 class PairData:
-    "Motion and captions of a split on one device, and batches of matched pairs."
+    "Motion and captions of a split on one device."
     def __init__(self,
-        split,  # a corpus split: len(), lengths, captions, essential(i) (or full(i))
+        split: Any,  # of a corpus: len(), lengths, captions, essential(i) (or full(i))
         vocabulary: Vocabulary,  # to encode the captions
-        mean, std,  # (D,) normalisation
+        mean: Any, std: Any,  # (D,) normalisation
         device: Any = "cpu",  # where the data lives
         features: str = "essential",  # "essential" (67 or 64) or "full" (263 or 251)
     ):
         clips = [torch.as_tensor(np.asarray(getattr(split, features)(i))).float() for i in range(len(split))]
         clips = _check_motions(clips, None, len(mean))
-        if not clips: raise DataError("split: found no clip, expected at least one")
+        if not clips:
+            raise DataError("split: found no clip, expected at least one")
         lengths = torch.tensor([len(c) for c in clips])
         mean, std = torch.as_tensor(mean).float(), torch.as_tensor(std).float()
-        self.frames = ((torch.cat(clips) - mean) / std).to(device)
+        self.frames = ((torch.cat(clips) - mean) / std).to(device)  # one clip after another
         self.starts = F.pad(lengths.cumsum(0), (1, 0))[:-1].numpy()
         self.lengths, self.device = lengths.numpy(), device
-        self._read_captions(split.captions, vocabulary)
+        texts = _read_texts(split.captions, vocabulary)
+        self.ids, self.pos, self.words = texts.ids.to(device), texts.pos.to(device), texts.words
+        self.text_id, self.own, self.own_ids = texts.text_id, texts.own, texts.own_ids
 
-    def __len__(self) -> int: return len(self.own)
-
-    def _read_captions(self, captions: list, vocabulary: Vocabulary) -> None:
-        "Captions as tensors, which of them belong to which clip, and which are equal."
-        flat = [(i, c) for i, own in enumerate(captions) for c in own]
-        ids, pos, self.words = encode_tokens(vocabulary, [c.tokens for _, c in flat])
-        self.ids, self.pos = ids.to(self.device), pos.to(self.device)
-        numbers = {text: k for k, text in enumerate(dict.fromkeys(c.text for _, c in flat))}
-        self.text_id = np.array([numbers[c.text] for _, c in flat])
-        self.own = [[] for _ in captions]  # caption numbers of each clip
-        for k, (i, _) in enumerate(flat): self.own[i].append(k)
-        if (bad := [i for i, own in enumerate(self.own) if not own]): raise DataError(f"split: entry {bad[0]} has no caption, expected at least one")
-        width = max(map(len, self.own))
-        self.own_ids = np.array([[self.text_id[k] for k in own] + [-1] * (width - len(own)) for own in self.own])
+    def __len__(self) -> int:
+        return len(self.own)
 
     @property
     def fingerprint(self) -> str:
         "Short hash of all motions and captions: which pairs an evaluator was trained on."
         h = hashlib.sha256(self.frames.cpu().numpy().tobytes())
-        for part in (self.lengths, self.text_id, self.ids.cpu().numpy()): h.update(np.ascontiguousarray(part).tobytes())
+        for part in (self.lengths, self.text_id, self.ids.cpu().numpy()):
+            h.update(np.ascontiguousarray(part).tobytes())
         return h.hexdigest()[:12]
 
 # %% ../nbs/50_evaluators.ipynb #aab35bf3
@@ -514,60 +620,73 @@ def crop_pairs(
     if rng is not None:
         length = np.maximum(4, length - 4 * (rng.random(len(entries)) < 1 / 3))
         start = start + (rng.random(len(entries)) * (data.lengths[entries] - length + 1)).astype(int)
-    index = start[:, None] + np.minimum(np.arange(length.max()), length[:, None] - 1)
-    motion = data.frames[torch.as_tensor(index, device=data.device)]
+    frame = start[:, None] + np.minimum(np.arange(length.max()), length[:, None] - 1)
+    motion = data.frames[torch.as_tensor(frame, device=data.device)]
     match = (data.own_ids[entries][None] == data.text_id[caption][:, None, None]).any(2)
     return motion, torch.as_tensor(length), caption, torch.as_tensor(match, device=data.device)
 
-def pair_batches(
-    data: PairData,
-    batch_size: int = 64,  # pairs; a short last batch joins its neighbour
-    seed: int = 0,  # of order, captions and crops
-    spread: float = 24.0,  # frames: noise on the lengths by which batches of similar length are made
-) -> Callable:  # batch number -> see `crop_pairs`; `.entries(k)` are its clips
-    "Batches of clips of similar length, in random order."
-    count = max(1, len(data) // batch_size)
-    @lru_cache(2)
-    def order(epoch: int) -> list:
-        rng = numpy_rng(seed, "evaluator order", epoch)
-        ranked = np.argsort(data.lengths + rng.normal(0, spread, len(data)), kind="stable")
-        parts = np.array_split(ranked, count)
-        return [parts[i] for i in rng.permutation(count)]
-    entries = lambda k: order(k // count)[k % count]
-    def batch(k: int) -> tuple: return crop_pairs(data, entries(k), numpy_rng(seed, "evaluator batch", k))
-    batch.entries, batch.per_epoch = entries, count
-    return batch
+# %% ../nbs/50_evaluators.ipynb #97504afd
+class pair_batches:
+    "`self(k)` is batch `k` as `crop_pairs` gives it: clips of similar length, the batches of an epoch in random order."
+    def __init__(self,
+        data: PairData,
+        batch_size: int = 64,  # pairs; a short last batch joins its neighbour
+        seed: int = 0,  # of order, captions and crops
+        spread: float = 24.0,  # frames: noise on the lengths by which batches of similar length are made
+    ):
+        self.data, self.seed, self.spread = data, seed, spread
+        self.per_epoch = max(1, len(data) // batch_size)
+        self._order = lru_cache(2)(self._draw_order)
+
+    def _draw_order(self, epoch: int) -> list[np.ndarray]:
+        rng = numpy_rng(self.seed, "evaluator order", epoch)
+        noisy = self.data.lengths + rng.normal(0, self.spread, len(self.data))
+        parts = np.array_split(np.argsort(noisy, kind="stable"), self.per_epoch)
+        return [parts[i] for i in rng.permutation(self.per_epoch)]
+
+    def entries(self, k: int) -> np.ndarray:  # (B,)
+        "The clips of batch `k`."
+        epoch, i = divmod(k, self.per_epoch)
+        return self._order(epoch)[i]
+
+    def __call__(self, k: int) -> tuple[Tensor, Tensor, np.ndarray, Tensor]:
+        "Batch `k`: crops, lengths, captions and which of them match."
+        return crop_pairs(self.data, self.entries(k), numpy_rng(self.seed, "evaluator batch", k))
+
+# %% ../nbs/50_evaluators.ipynb #3fc821c2
+def contrastive_loss(
+    logits: Tensor,  # (B, B) similarity of text i (row) and motion j
+    match: Tensor,  # (B, B) bool: pairs off the diagonal that are no negatives
+) -> Tensor:
+    "Symmetric cross-entropy of the diagonal against the true negatives."
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    logits = logits.masked_fill(match & ~own, float("-inf"))
+    target = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 # %% ../nbs/50_evaluators.ipynb #a7befccd
 def pair_loss(
-    text,  # (B, E) text embeddings
-    motion,  # (B, E) motion embeddings
-    match,  # (B, B) bool: caption i (row) also describes motion j
+    text: Tensor,  # (B, E) text embeddings
+    motion: Tensor,  # (B, E) motion embeddings
+    match: Tensor,  # (B, B) bool: caption i (row) also describes motion j
     kind: str = "infonce",  # "infonce" or "margin"
-    scale=1.0,  # infonce: logits are -scale * distance
+    scale: float | Tensor = 1.0,  # infonce: logits are -scale * distance
     margin: float = 10.0,  # margin: distance at which a negative pair stops to count
-) -> torch.Tensor:
-    "Contrastive loss on Euclidean distances of all pairs of a batch (margin: Hadsell et al. 2006; InfoNCE: van den Oord et al. 2018)."
+) -> Tensor:
+    """Contrastive loss on the Euclidean distances of all pairs of a batch. Sources: Hadsell et al. 2006 (margin), van den Oord
+    et al. 2018 (InfoNCE)."""
     d = (text[:, None] - motion[None]).square().sum(2).clamp_min(1e-12).sqrt()
     own = torch.eye(len(d), dtype=torch.bool, device=d.device)
     if kind == "margin":
         negative = (margin - d).clamp_min(0).square()[~(match | own)]
         return d.diagonal().square().mean() + (negative.mean() if negative.numel() else 0)
-    if kind != "infonce": raise ConfigError(f"loss: found {kind!r}, expected 'infonce' or 'margin'")
+    if kind != "infonce":
+        raise ConfigError(f"loss: found {kind!r}, expected 'infonce' or 'margin'")
     return contrastive_loss(-scale * d, match)
-
-def contrastive_loss(
-    logits,  # (B, B) similarity of text i (row) and motion j
-    match,  # (B, B) bool: pairs off the diagonal that are no negatives
-) -> torch.Tensor:
-    "Symmetric cross-entropy of the diagonal against the true negatives."
-    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    logits, target = logits.masked_fill(match & ~own, float("-inf")), torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 # %% ../nbs/50_evaluators.ipynb #4571fd69
 def validation_score(
-    embed,  # function of PairData -> motion (N, E) and caption (M, E) embeddings
+    embed: Callable,  # PairData -> motion (N, E) and caption (M, E) embeddings
     data: PairData,  # validation pairs
     seed: int = 0,  # fixes pools and the caption of each entry
     pool: int = 32,  # pool size, fewer when there are fewer entries
@@ -586,17 +705,19 @@ def validation_score(
 # %% ../nbs/50_evaluators.ipynb #bf92c051
 @torch.no_grad()
 def embed_pairs(
-    net,  # networks with embed_motion(x, lengths) and config["input_width"]
-    embed_text,  # function of caption numbers -> (n, E)
+    net: Any,  # networks with embed_motion(x, lengths) and config["input_width"]
+    embed_text: Callable,  # caption numbers -> (n, E)
     data: PairData,  # what to embed
     size: int = 128,  # clips or captions at a time
 ) -> tuple[Tensor, Tensor]:  # (N, E) motions, (M, E) captions
     "All motions and captions of a data set under networks in training, in float32."
-    training, rows, parts = net.training, np.argsort(data.lengths, kind="stable"), []
+    training = net.training
     net.eval()
+    rows = np.argsort(data.lengths, kind="stable")
+    parts = []
     for part in np.array_split(rows, max(1, len(rows) // size)):
         x, n, _, _ = crop_pairs(data, part)
-        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n).float().cpu())
+        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device)).float().cpu())
     motion = torch.empty(len(rows), parts[0].shape[1])
     motion[rows] = torch.cat(parts)
     captions = np.array_split(np.arange(len(data.ids)), max(1, len(data.ids) // size))
@@ -611,40 +732,58 @@ def fit_pairs(
     embed: Callable,  # PairData -> embeddings, for validation
     train: PairData, val: PairData,  # training and validation pairs
     out: str | Path,  # folder of the run
-    settings,  # steps, batch_size, lr, seed
+    settings: Any,  # steps, batch_size, lr, seed
     about: dict,  # what the weights depend on besides
     **how: Any,  # of `fit`: is_continue, restart, progress, save_every, ...
 ) -> TrainResult:  # the modules hold the best state
     "Contrastive training with warm-up and a rate that falls to zero; keeps the state that is best on validation R-precision."
-    if len(train) < 2: raise DataError(f"split_train: found {len(train)} entries, expected at least 2")
-    s, batch = settings, pair_batches(train, settings.batch_size, settings.seed)
-    def loss(model: nn.Module, k: int, generator: torch.Generator) -> tuple: return batch_loss(*batch(k), generator), {}
-    loss.items = lambda k: batch.entries(k).tolist()
+    if len(train) < 2:
+        raise DataError(f"split_train: found {len(train)} entries, expected at least 2")
+    batch = pair_batches(train, settings.batch_size, settings.seed)
+    loss = BatchLoss(
+        lambda model, k, generator: (batch_loss(*batch(k), generator), {}),
+        batch.per_epoch,
+        items=lambda k: batch.entries(k).tolist(),
+    )
+
     def validate(model: nn.Module, step: int) -> dict:
-        tops = validation_score(embed, val, s.seed)
+        tops = validation_score(embed, val, settings.seed)
         return {f"top{k + 1}": v for k, v in enumerate(tops)} | {"retrieval": tops.sum()}
-    every = max(1, s.steps // 10)
-    optimisation = dict(lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20, schedule="linear", clip=1.0)
-    result = fit(modules, loss, steps=s.steps, out=out, seed=s.seed, validate=validate, best=("retrieval", "max"),
-        extra_meta={**about, "settings": dataclasses.asdict(s), "pairs": train.fingerprint}, **optimisation,
-        **{"save_every": every, "log_every": min(50, every), **how})
+
+    depends_on = {**about, "settings": dataclasses.asdict(settings), "pairs": train.fingerprint}
+    options = {**_pair_options(settings), **how}
+    result = fit(modules, loss, out=out, validate=validate, best=("retrieval", "max"), extra_meta=depends_on, **options)
+    if result.best is None:
+        raise DataError("split_val: found no R-precision that is a number, expected one to choose by")
     best = result.last.parent/result.best["path"]
     load_into(modules, load_checkpoint(best, train.device)[0]["model"], best).eval()
     return result
 
-def _history(result: TrainResult) -> list[dict]:
-    "What each validation found: step, mean loss since the one before, R-precision top 1 to 3."
-    steps = [0] + [v["step"] for v in result.validation]
-    losses = [float(result.history["loss"][a:b].mean()) for a, b in zip(steps, steps[1:])]
-    return [{"step": v["step"], "loss": loss, "r_precision": [v[f"top{k}"] for k in (1, 2, 3)]} for v, loss in zip(result.validation, losses)]
+def _pair_options(s: Any) -> dict[str, Any]:
+    "How contrastive trainings are optimised: ten validations and saves in all."
+    every = max(1, s.steps // 10)
+    return dict(steps=s.steps, seed=s.seed, lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20,
+                schedule="linear", clip=1.0, save_every=every, log_every=min(50, every))
 
+# %% ../nbs/50_evaluators.ipynb #2aaabe64
+def _outcome(result: TrainResult) -> dict[str, Any]:
+    "What each validation found (step, mean loss since the one before, R-precision top 1 to 3), and the one that decided."
+    steps = [0] + [v["step"] for v in result.validation]
+    history = []
+    for before, found in zip(steps, result.validation):
+        loss = float(result.history["loss"][before:found["step"]].mean())
+        history.append({"step": found["step"], "loss": loss, "r_precision": [found[f"top{k}"] for k in (1, 2, 3)]})
+    return {"best": next(h for h in history if result.best and h["step"] == result.best["step"]), "history": history}
+
+# %% ../nbs/50_evaluators.ipynb #3e7f74b5
 @contextmanager
 def seeded(
     seed: int,  # base seed
     device: Any,  # where the draws happen
-):
+) -> Iterator[None]:
     "A block whose torch draws come from `seed` and leave the global generators as they were."
-    with torch.random.fork_rng([torch.device(device)] if torch.device(device).type == "cuda" else []):
+    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices):
         torch.manual_seed(derive_seed(seed, "evaluator weights"))
         yield
 
@@ -665,7 +804,8 @@ class EvaluatorSettings:
 
     def sizes(self) -> dict:
         "Widths of the networks."
-        if self.size not in EVALUATOR_SIZES: raise ConfigError(f"size: found {shown(self.size)}, expected one of {', '.join(EVALUATOR_SIZES)}")
+        if self.size not in EVALUATOR_SIZES:
+            raise ConfigError(f"size: found {shown(self.size)}, expected one of {', '.join(EVALUATOR_SIZES)}")
         return {**EVALUATOR_SIZES[self.size], **self.widths}
 
 # %% ../nbs/50_evaluators.ipynb #8ded1817
@@ -677,40 +817,48 @@ def _new_networks(
 ) -> nn.ModuleDict:  # net, words, scale
     "Fresh networks and word vectors: learned ones, or the vocabulary's own, held fixed."
     widths, vectors = settings.sizes(), vocabulary.vectors
-    if vectors is not None: widths = {**widths, "word": vectors.shape[1]}
-    net = EvaluatorNet(width - 4 if settings.features == "full" else width, dropout=settings.dropout, **widths)
-    if vectors is None: words = nn.Embedding(len(vocabulary), widths["word"])
-    else: words = nn.Embedding.from_pretrained(torch.as_tensor(vectors).float(), freeze=True)
+    if vectors is not None:
+        widths = {**widths, "word": vectors.shape[1]}
+    read = width - 4 if settings.features == "full" else width  # foot contacts are left out
+    net = EvaluatorNet(read, dropout=settings.dropout, **widths)
+    if vectors is None:
+        words = nn.Embedding(len(vocabulary), widths["word"])
+    else:
+        words = nn.Embedding.from_pretrained(torch.as_tensor(vectors).float(), freeze=True)
     scale = nn.ParameterList([torch.zeros(())])
     return nn.ModuleDict({"net": net, "words": words, "scale": scale}).to(device)
 
+# %% ../nbs/50_evaluators.ipynb #b90e56a4
 def train_evaluator(
-    split_train, split_val,  # corpus splits to train on and to choose on
+    split_train: Any, split_val: Any,  # corpus splits to train on and to choose on
     vocabulary: Vocabulary,  # words of the corpus, or published word vectors
-    mean, std,  # (D,) normalisation of the raw features
+    mean: Any, std: Any,  # (D,) normalisation of the raw features
     out: str | Path,  # folder of the run
     device: Any = "cpu",  # where to train
     **options: Any,  # fields of `EvaluatorSettings`; and of `fit`: progress, is_continue, restart, ...
 ) -> Evaluator:
     "Train the published architecture on any corpus and return the state that was best on validation R-precision."
     s, how = sort_settings(EvaluatorSettings, options)
-    with seeded(s.seed, device): modules = _new_networks(s, len(mean), vocabulary, device)
+    with seeded(s.seed, device):
+        modules = _new_networks(s, len(mean), vocabulary, device)
     train, val = (PairData(split, vocabulary, mean, std, device, s.features) for split in (split_train, split_val))
-    net, words = modules["net"], modules["words"]
+    net: Any = modules["net"]
+    words: Any = modules["words"]
+    scale: Any = modules["scale"]
+
     def embed_text(data: PairData, k: np.ndarray, dropout: float = 0.) -> Tensor:
         return net.embed_text(F.dropout(words(data.ids[k]), dropout), data.pos[k], data.words[k])
-    def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
-        if s.noise: x = x + s.noise * torch.randn(x.shape, generator=generator, device=x.device)
-        motion = net.embed_motion(x[..., :net.config["input_width"]], n)
-        return pair_loss(embed_text(train, caption, s.dropout), motion, match, s.loss, modules["scale"][0].exp())
-    embed = lambda data: embed_pairs(net, lambda k: embed_text(data, k), data)
-    result = fit_pairs(modules, batch_loss, embed, train, val, out, s, {"what": "evaluator", "config": net.config}, **how)
-    return Evaluator(net, vocabulary, mean, std, words.weight, dataclasses.asdict(s) | _outcome(result))
 
-def _outcome(result: TrainResult) -> dict:
-    "The validations of a training, and the one that decided."
-    history = _history(result)
-    return {"best": next(h for h in history if h["step"] == result.best["step"]), "history": history}
+    def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
+        if s.noise:
+            x = x + s.noise * torch.randn(x.shape, generator=generator, device=x.device)
+        motion = net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device))
+        return pair_loss(embed_text(train, caption, s.dropout), motion, match, s.loss, scale[0].exp())
+
+    embed = lambda data: embed_pairs(net, lambda k: embed_text(data, k), data)
+    about = {"what": "evaluator", "config": net.config}
+    result = fit_pairs(modules, batch_loss, embed, train, val, out, s, about, **how)
+    return Evaluator(net, vocabulary, mean, std, words.weight, dataclasses.asdict(s) | _outcome(result))
 
 # %% ../nbs/50_evaluators.ipynb #6f4741ef
 @dataclass(frozen=True)
@@ -726,27 +874,34 @@ class ContrastSettings:
     dropout: float = 0.1  # in the transformers
     seed: int = 3407  # of weights, batches, crops, dropout
 
+# %% ../nbs/50_evaluators.ipynb #6497496c
 def train_contrast(
-    split_train, split_val,  # corpus splits to train on and to choose on
+    split_train: Any, split_val: Any,  # corpus splits to train on and to choose on
     vocabulary: Vocabulary,  # words of the corpus
-    mean, std,  # (D,) normalisation of the raw features
+    mean: Any, std: Any,  # (D,) normalisation of the raw features
     out: str | Path,  # folder of the run
     device: Any = "cpu",  # where to train
     **options: Any,  # fields of `ContrastSettings`; and of `fit`: progress, is_continue, restart, ...
 ) -> ContrastEvaluator:
     "Train the contrastive text-motion transformer on essential features; chosen by R-precision of the cosine on validation data."
     s, how = sort_settings(ContrastSettings, options)
-    tokenize, tokens = word_tokenizer(vocabulary), {}
+    tokenize = word_tokenizer(vocabulary)
     train, val = (PairData(split, vocabulary, mean, std, device) for split in (split_train, split_val))
-    for data, split in ((train, split_train), (val, split_val)):
-        tokens[id(data)] = tokenize([c for own in split.captions for c in own]).to(device)
+    tokens = {id(data): tokenize([c for own in split.captions for c in own]).to(device)
+              for data, split in ((train, split_train), (val, split_val))}
+    context = tokens[id(train)].shape[1]
     with seeded(s.seed, device):
-        context = tokens[id(train)].shape[1]
-        net = MotionCLIP(len(mean), s.width, s.layers, s.heads, 2 * s.width, s.dropout, s.output, len(vocabulary) + 1, context).to(device)
+        net = MotionCLIP(len(mean), s.width, s.layers, s.heads, 2 * s.width, s.dropout, s.output, len(vocabulary) + 1, context)
+        net = net.to(device)
+
     def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
-        motion, text = F.normalize(net.embed_motion(x, n), dim=1), F.normalize(net.embed_text(tokens[id(train)][caption]), dim=1)
+        motion = F.normalize(net.embed_motion(x, n), dim=1)
+        text = F.normalize(net.embed_text(tokens[id(train)][caption]), dim=1)
         return contrastive_loss(net.logit_scale.clamp(max=math.log(100)).exp() * text @ motion.T, match)
+
     def embed(data: PairData) -> list[Tensor]:
         return [F.normalize(part, dim=1) for part in embed_pairs(net, lambda k: net.embed_text(tokens[id(data)][k]), data)]
-    result = fit_pairs(nn.ModuleDict({"net": net}), batch_loss, embed, train, val, out, s, {"what": "contrast", "config": net.config}, **how)
+
+    modules, about = nn.ModuleDict({"net": net}), {"what": "contrast", "config": net.config}
+    result = fit_pairs(modules, batch_loss, embed, train, val, out, s, about, **how)
     return ContrastEvaluator(net, tokenize, mean, std, vocabulary, dataclasses.asdict(s) | _outcome(result))
