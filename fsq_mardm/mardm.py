@@ -80,14 +80,16 @@ class PositionalEncoding(nn.Module):
     def forward(self, x: Tensor) -> Tensor: return self.dropout(x + self.pe[:x.shape[1], 0])
 
 class Attention(nn.Module):
-    "Multi-head self-attention on (B, L, width); keys where `allowed` (B, L) is False are not looked at."
+    "Multi-head attention of (B, L, width) on itself or on `source` (B, S, width); keys where `allowed` is False are not looked at."
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
-    def forward(self, x: Tensor, allowed: Tensor | None) -> Tensor:
-        q, k, v = (m(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for m in (self.query, self.key, self.value))
+    def forward(self, x: Tensor, allowed: Tensor | None, source: Tensor | None = None) -> Tensor:
+        source = x if source is None else source
+        split = lambda y: y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        q, k, v = split(self.query(x)), split(self.key(source)), split(self.value(source))
         mask = None if allowed is None else allowed[:, None, None]
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.)
         return F.dropout(self.proj(x.transpose(1, 2).flatten(2)), self.dropout, self.training)
@@ -102,17 +104,20 @@ class MLP(nn.Module):
     def forward(self, x: Tensor) -> Tensor: return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
 
 class Block(nn.Module):
-    "Transformer block on (B, L, width), modulated by `c` (B, width); adaLN-zero."
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float):
+    "Transformer block on (B, L, width), modulated by `c` (B, width); adaLN-zero. It may look at the words of the text, too."
+    def __init__(self, width: int, heads: int, hidden: int, dropout: float, reads_words: bool = False):
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.norm2 = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
         self.attn, self.mlp = Attention(width, heads, dropout), MLP(width, hidden)
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 6*width))
+        if reads_words:
+            self.word_norm, self.word_attn = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False), Attention(width, heads, dropout)
 
-    def forward(self, x: Tensor, c: Tensor, allowed: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor, allowed: Tensor | None, words: Tensor | None = None, spoken: Tensor | None = None) -> Tensor:
         shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, -1)
         x = torch.addcmul(x, gate1, self.attn(torch.addcmul(shift1, self.norm1(x), 1+scale1), allowed))
+        if words is not None: x = x + self.word_attn(self.word_norm(x), spoken, words)
         return torch.addcmul(x, gate2, self.mlp(torch.addcmul(shift2, self.norm2(x), 1+scale2)))
 
 # %% ../nbs/36_mardm.ipynb #78f750b0
@@ -139,6 +144,7 @@ class MARDM(nn.Module):
         standardise_cond: bool = False,  # text vectors to mean 0 and deviation 1, see `set_condition_statistics`
         standardise_latents: bool = False,  # likewise what the transformer reads, see `set_latent_statistics`
         stratified: bool = False,  # times and shares of hidden tokens evenly spread over a batch
+        text_tokens: bool = False,  # the blocks look at the states of the text's tokens, too; see `words`
         seed: int | None = None,  # of the starting weights; None takes torch's global generator
     ):
         super().__init__()
@@ -146,7 +152,7 @@ class MARDM(nn.Module):
         self.config["target_dim"], self.config["head"] = target_dim or ae_dim, to_plain(head)
         _check_config(self.config)
         for name in ("ae_dim", "target_dim", "cond_dim", "latent_dim", "cond_mode", "diffmlps_batch_mul", "cond_drop_prob",
-                     "random_latents", "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified"):
+                     "random_latents", "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified", "text_tokens"):
             setattr(self, name, self.config[name])
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None: torch.default_generator.manual_seed(seed)
@@ -157,11 +163,14 @@ class MARDM(nn.Module):
         self.mask_latent = nn.Parameter(torch.zeros(1, 1, self.ae_dim))
         self.input_process = InputProcess(self.ae_dim, H)
         self.position_enc = PositionalEncoding(H, dropout)
-        self.MARTransformer = nn.ModuleList(Block(H, num_heads, ff_size, dropout) for _ in range(num_layers))
+        self.MARTransformer = nn.ModuleList(Block(H, num_heads, ff_size, dropout, self.text_tokens) for _ in range(num_layers))
         self.cond_emb = nn.Identity() if self.cond_mode == "uncond" else nn.Linear(self.cond_dim, H)
+        if self.text_tokens: self.word_emb, self.no_word = nn.Linear(self.cond_dim, H), nn.Parameter(torch.zeros(1, 1, H))
         for m in self.modules():
             if isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=.02); nn.init.zeros_(m.bias)
-        for block in self.MARTransformer: nn.init.zeros_(block.adaLN_modulation[1].weight)
+        for block in self.MARTransformer:
+            nn.init.zeros_(block.adaLN_modulation[1].weight)
+            if self.text_tokens: nn.init.zeros_(block.word_attn.proj.weight)  # at first as without words
         self.DiffMLPs = DIFFMLP_MODELS[diffmlp](self.target_dim, H, **head)
         widths = {"target": self.target_dim, **({"cond": self.cond_dim} if self.standardise_cond else {}),
                   **({"latent": self.ae_dim} if self.standardise_latents else {})}
@@ -190,14 +199,34 @@ def _check_config(config: dict):
     if config["latent_dim"] % config["num_heads"] or config["latent_dim"] % 2:
         raise ConfigError(f"latent_dim: found {config['latent_dim']}, expected an even multiple of num_heads = {config['num_heads']}")
     if config["standardise_cond"] and config["cond_mode"] != "text": raise ConfigError("standardise_cond: found True without text, expected False")
+    if config["text_tokens"] and config["cond_mode"] != "text": raise ConfigError("text_tokens: found True without text, expected False")
     for name in ("dropout", "cond_drop_prob"):
         if not 0 <= config[name] < 1: raise ConfigError(f"{name}: found {config[name]!r}, expected a share in [0, 1)")
+
+# %% ../nbs/36_mardm.ipynb #7e0c15a1
+@patch
+def words(
+    self: MARDM,
+    cond: Tensor | None,  # (B, 1+S, cond_dim), see `condition`
+    batch: int,  # B
+    drop: Tensor | None = None,  # (B,) bool: samples that lose their condition
+) -> tuple[Tensor | None, Tensor | None]:  # (B, 1+S, H) with nobody's word first; which of them may be looked at, (B, 1+S) bool
+    "What the blocks look at besides the motion; nothing without `text_tokens`."
+    if not self.text_tokens: return None, None
+    nobody = self.no_word.expand(batch, -1, -1)
+    always = torch.ones(batch, 1, dtype=torch.bool, device=nobody.device)
+    if cond is None: return nobody, always
+    states = cond[:, 1:].to(nobody.device).float()
+    spoken = (states != 0).any(-1)
+    if drop is not None: spoken = spoken & ~drop.to(spoken.device)[:, None]
+    states = self.word_emb(F.layer_norm(states, states.shape[-1:]))  # encoders differ in scale
+    return torch.cat([nobody.to(states.dtype), states], 1), torch.cat([always, spoken], 1)
 
 # %% ../nbs/36_mardm.ipynb #f799bf87
 @patch
 def condition(
     self: MARDM,
-    cond: Tensor | None,  # (B, cond_dim) text vectors, (B,) int classes for "action", None for nobody's
+    cond: Tensor | None,  # (B, cond_dim) text vectors, (B, 1+S, cond_dim) with `text_tokens`, (B,) int classes for "action", None for nobody's
     batch: int,  # B
     drop: Tensor | None = None,  # (B,) bool: samples that lose their condition
 ) -> Tensor:
@@ -207,8 +236,9 @@ def condition(
         return self.cond_emb(torch.zeros(batch, self.latent_dim if self.cond_mode == "uncond" else self.cond_dim, device=device))
     cond = cond.to(device)
     if self.cond_mode == "action" and cond.dim() == 1: cond = F.one_hot(cond.long(), self.cond_dim)
-    if cond.shape != (batch, self.cond_dim): raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected {(batch, self.cond_dim)}")
-    cond = cond.float()
+    shape = (batch, *([max(2, cond.shape[1])] if self.text_tokens else []), self.cond_dim)
+    if cond.shape != shape: raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected {shape}")
+    cond = cond[:, 0].float() if self.text_tokens else cond.float()
     if self.standardise_cond: cond = (cond - self.cond_mean)/self.cond_std
     return self.cond_emb(cond if drop is None else cond.masked_fill(drop.to(device)[:, None], 0.))
 
@@ -229,11 +259,11 @@ def trunk(
     allowed = None if padding_mask is None else ~padding_mask
     c = self.condition(None if uncond else cond, B, drop)
     if self.standardise_latents: latents = (latents - self.latent_mean)/self.latent_std
-    x = self.position_enc(self.input_process(latents))
+    x, words = self.position_enc(self.input_process(latents)), self.words(None if uncond else cond, B, drop)
     if hidden is not None:
         order = (hidden.long() + (0 if padding_mask is None else 2*padding_mask)).argsort(dim=1, stable=True)
         x, allowed = x.take_along_dim(order[..., None], 1), None if allowed is None else allowed.take_along_dim(order, 1)
-    for block in self.MARTransformer: x = block(x, c, allowed)
+    for block in self.MARTransformer: x = block(x, c, allowed, *words)
     return x if hidden is None else x.take_along_dim(order.argsort(1)[..., None], 1)
 
 # %% ../nbs/36_mardm.ipynb #11fbc937
