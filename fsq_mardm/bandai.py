@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FPS', 'JOINTS', 'LEVELS', 'PHRASES', 'NUMBERS', 'TENS', 'STYLES', 'CONTENTS', 'MIN_FRAMES', 'LONGEST',
-           'bandai_joints', 'bandai_files', 'facing', 'in_body_frame', 'Travel', 'measure_travel', 'Steps',
+           'bandai_joints', 'bandai_files', 'facing_angle', 'in_body_frame', 'Travel', 'measure_travel', 'Steps',
            'measure_steps', 'Hand', 'measure_hand', 'Posture', 'measure_posture', 'Measured', 'measure', 'travel_facts',
            'active_hands', 'hand_facts', 'sentence', 'compose', 'tag_fragments', 'cut_long', 'import_bandai',
            'check_caption', 'check_captions']
@@ -127,7 +127,7 @@ def _smooth(x: np.ndarray, seconds: float) -> np.ndarray:
     "A track (T, ...) under a Gaussian window."
     return gaussian_filter1d(x, seconds*FPS, axis=0, mode="nearest")
 
-def facing(
+def facing_angle(
     joints: np.ndarray,  # (T, 22, 3)
 ) -> np.ndarray:  # (T,) radians; 0 looks along +Z, a turn to the left grows
     "The direction in which hips and shoulders face, unwrapped and smoothed over 0.2 s."
@@ -356,7 +356,7 @@ def measure(
 ) -> Measured:
     "All measurements of a clip or of a window of it."
     joints = np.asarray(joints, dtype=np.float64)
-    heading = facing(joints)
+    heading = facing_angle(joints)
     body, travel = in_body_frame(joints, heading), measure_travel(joints, heading)
     return Measured(
         travel=travel,

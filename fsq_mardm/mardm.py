@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MASK_SCHEDULES', 'MARDM_SIZES', 'MARDM_MODELS', 'masked_counts', 'reveal_steps', 'draw_each', 'draw_ranks',
-           'InputProcess', 'PositionalEncoding', 'Attention', 'MLP', 'Block', 'MARDM', 'check_lengths', 'Sampling',
-           'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
+           'InputProcess', 'PositionalEncoding', 'Attention', 'MLP', 'ModulatedBlock', 'MARDM', 'check_lengths',
+           'Sampling', 'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
 
 # %% ../nbs/36_mardm.ipynb #5e71e0c3
 import math
@@ -103,7 +103,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor: return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
 
-class Block(nn.Module):
+class ModulatedBlock(nn.Module):
     "Transformer block on (B, L, width), modulated by `c` (B, width); adaLN-zero. It may look at the words of the text, too."
     def __init__(self, width: int, heads: int, hidden: int, dropout: float, reads_words: bool = False):
         super().__init__()
@@ -163,7 +163,7 @@ class MARDM(nn.Module):
         self.mask_latent = nn.Parameter(torch.zeros(1, 1, self.ae_dim))
         self.input_process = InputProcess(self.ae_dim, H)
         self.position_enc = PositionalEncoding(H, dropout)
-        self.MARTransformer = nn.ModuleList(Block(H, num_heads, ff_size, dropout, self.text_tokens) for _ in range(num_layers))
+        self.MARTransformer = nn.ModuleList(ModulatedBlock(H, num_heads, ff_size, dropout, self.text_tokens) for _ in range(num_layers))
         self.cond_emb = nn.Identity() if self.cond_mode == "uncond" else nn.Linear(self.cond_dim, H)
         if self.text_tokens: self.word_emb, self.no_word = nn.Linear(self.cond_dim, H), nn.Parameter(torch.zeros(1, 1, H))
         for m in self.modules():

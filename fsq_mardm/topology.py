@@ -6,8 +6,8 @@
 __all__ = ['MEASURES', 'spearman', 'bootstrapped', 'joint_space', 'displacement', 'Probe', 'make_probe', 'spread',
            'occupied_axes', 'donors', 'Swaps', 'swaps', 'swap_correlation', 'swap_curve', 'pair_correlation',
            'scaled_form', 'quadratic_form', 'distance_forms', 'level_moves', 'nearest_other', 'one_level_moves',
-           'smallest_moves', 'lipschitz_quantiles', 'jerk', 'straight_lines', 'noise_robustness', 'ridge_readout',
-           'factor_monotonicity', 'topology_report', 'mean_targets', 'flat_topology']
+           'smallest_moves', 'lipschitz_quantiles', 'third_difference', 'straight_lines', 'noise_robustness',
+           'ridge_readout', 'factor_monotonicity', 'topology_report', 'mean_targets', 'flat_topology']
 
 # %% ../nbs/52_topology.ipynb #7bafa305
 from dataclasses import dataclass
@@ -298,7 +298,7 @@ def lipschitz_quantiles(probe: Probe, rng: np.random.Generator, step: float = 0.
     return dict(q05=q5, q50=q50, q95=q95, spread=q95 / max(q5, 1e-12))
 
 # %% ../nbs/52_topology.ipynb #5482a3a0
-def jerk(motion: Tensor, space=None) -> float:
+def third_difference(motion: Tensor, space=None) -> float:
     "Mean size of the third difference of joints (or features) over frames of windows (n, T, D)."
     x = motion if space is None else space(motion)
     return float(x.diff(n=3, dim=1).norm(dim=-1).mean())
@@ -314,7 +314,7 @@ def straight_lines(probe: Probe, rng: np.random.Generator, steps: int = 8, snap:
     length, ends = sum(gap(p, q) for p, q in zip(path, path[1:])), gap(path[0], path[-1])
     keep = ends > 1e-9
     ratio = bootstrapped(np.median, length[keep] / ends[keep], rng=rng, shuffle=False)
-    return dict(path_ratio=ratio, jerk_ratio=jerk(path[steps // 2], probe.space) / max(jerk(path[0], probe.space), 1e-12))
+    return dict(path_ratio=ratio, jerk_ratio=third_difference(path[steps // 2], probe.space) / max(third_difference(path[0], probe.space), 1e-12))
 
 # %% ../nbs/52_topology.ipynb #824bd101
 def noise_robustness(probe: Probe, rng: np.random.Generator, levels=(0.05, 0.1, 0.2, 0.4, 0.8)) -> list:

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CONTRASTS', 'NUMBER', 'ENTRY', 'NEEDED', 'TOP', 'EXPLORATORY', 'NOT_MEASURED', 'STATES', 'Hypothesis',
            'read_hypothesis', 'parse_hypotheses', 'load_hypotheses', 'NotMeasured', 'by_seed', 'judging_seeds',
-           'choose', 'Evidence', 'measure', 'predicted', 'check_rulers', 'ledger', 'registered', 'precedes',
-           'made_before', 'measured', 'headline', 'sentence', 'sentences']
+           'choose', 'Evidence', 'evidence', 'predicted', 'check_rulers', 'ledger', 'registered', 'precedes',
+           'made_before', 'measured', 'headline', 'verdict_sentence', 'sentences']
 
 # %% ../../nbs/63_paper.claims.ipynb #d56cf996
 import math, subprocess
@@ -254,7 +254,7 @@ def _compared(h: Hypothesis, values: list) -> Estimate:
     return student(values[0]) if h.contrast == "value" else contrast(*values, log=h.log)
 
 # %% ../../nbs/63_paper.claims.ipynb #fa90d226
-def measure(
+def evidence(
     h: Hypothesis,
     records: dict,  # kind -> frame
 ) -> Evidence:
@@ -305,7 +305,7 @@ def _row(h: Hypothesis, records: dict, corpus: str) -> tuple[dict, Evidence | No
     row = said | empty | {"note": h.note, "records": []}
     if h.corpora and corpus not in h.corpora: return row | {"how": f"asks for {' or '.join(h.corpora)} and its published evaluator"}, None
     try:
-        found = measure(h, records)
+        found = evidence(h, records)
         if h.corpora: check_rulers(h, records, found.records)
     except NotMeasured as missing: return row | {"how": str(missing)}, None
     e, state = found.estimate, EXPLORATORY if found.exploratory else UNDECIDED
@@ -394,7 +394,7 @@ def headline(
     return " ".join([f"Of {len(rows)} registered hypotheses, {where}: {counts}.", *lists])
 
 # %% ../../nbs/63_paper.claims.ipynb #7ac3d8e1
-def sentence(
+def verdict_sentence(
     row: dict,  # of `ledger`
 ) -> str:
     "The verdict, the hypothesis, what was measured with its interval, and from how many runs."
@@ -410,4 +410,4 @@ def sentences(
 ) -> tuple[str, list]:  # Markdown list; names of the records read
     "One family judged, as the text beside a table."
     rows = ledger([h for h in hypotheses if h.family == family], records, corpus).to_dict("records")
-    return "\n".join(f"- {sentence(r)}" for r in rows), sorted({name for r in rows for name in r["records"]})
+    return "\n".join(f"- {verdict_sentence(r)}" for r in rows), sorted({name for r in rows for name in r["records"]})
