@@ -7,6 +7,7 @@ __all__ = ['AutoencoderSettings', 'train_autoencoder', 'load_autoencoder', 'text
            'known_points', 'GeneratorSettings', 'train_generator', 'load_generator', 'TextToMotion']
 
 # %% ../nbs/58_stages.ipynb #3b3289a4
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,12 +19,11 @@ import torch
 from .autoencoder import build_autoencoder
 from .checkpoints import load_weights
 from .config import CheckpointError, ConfigError, shown, torch_rng
-from .corpus import Corpus, bone_lengths
+from .corpus import Corpus, PackedSplit, Split, bone_lengths
 from .features import features_to_joints
 from .mardm import build_mardm
 from .official import PublishedFolder, find_published, published_model
-from .paths import run_folder
-from .skeleton import SKELETONS
+from .skeleton import SKELETONS, Skeleton
 from .text import TextEncoder, embed_captions, embed_tokens, text_encoder
 from .train import Optimisation, TrainResult, sort_settings, ae_loss_fn, fit, mardm_loss_fn, target_statistics
 
@@ -41,6 +41,18 @@ class AutoencoderSettings(Optimisation):
     aux_loss_feet: float = 0.  # ... on the heights of the feet and their steps on the ground
     overrides: dict = field(default_factory=dict)  # settings of the autoencoder, e.g. {"metric": 0.2}
 
+# %% ../nbs/58_stages.ipynb #9cb40c8a
+def _about(corpus: Corpus) -> dict[str, Any]:
+    "What a model keeps of its corpus: enough to sample without it, and enough to refuse another."
+    return {
+        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
+        "skeleton": corpus.skeleton.name,
+        "fps": corpus.fps,
+        "mean": corpus.essential_mean,
+        "std": corpus.essential_std,
+    }
+
+# %% ../nbs/58_stages.ipynb #797da46b
 def train_autoencoder(
     model: str,  # name in `AE_MODELS`
     corpus: Corpus,
@@ -50,30 +62,38 @@ def train_autoencoder(
 ) -> TrainResult:
     "Train a member of the autoencoder zoo on windows of the training split."
     s, how = sort_settings(AutoencoderSettings, {**options, "model": model})
-    ae = build_autoencoder(model, corpus.skeleton.essential_dim, seed=s.seed, **(s.overrides or {})).to(device)
+    ae: Any = build_autoencoder(model, corpus.skeleton.essential_dim, seed=s.seed, **(s.overrides or {})).to(device)
     split = corpus.split("train", rules=False)
-    if ae.cfg.rigid: ae.body.given(corpus.essential_mean, corpus.essential_std, bone_lengths(split))
+    if ae.cfg.rigid:
+        ae.body.given(corpus.essential_mean, corpus.essential_std, bone_lengths(split))
     motion = dict(velocity=s.aux_loss_velocity, acceleration=s.aux_loss_acceleration, feet=s.aux_loss_feet)
-    loss_fn = ae_loss_fn(split.pack(device), s.window_size, s.batch_size, s.seed, corpus.skeleton.n_joints, s.recons_loss, s.aux_loss_joints, motion)
+    loss_fn = ae_loss_fn(
+        split.pack(device),
+        s.window_size,
+        s.batch_size,
+        s.seed,
+        corpus.skeleton.n_joints,
+        s.recons_loss,
+        s.aux_loss_joints,
+        motion,
+    )
     meta = {"what": "autoencoder", "name": model, "config": ae.config, **_about(corpus)}
     return fit(ae, loss_fn, out=out, extra_meta=meta, **s.for_fit(loss_fn.per_epoch), **how)
 
-def _about(corpus: Corpus) -> dict:
-    "What a model keeps of its corpus: enough to sample without it, and enough to refuse another."
-    return {"corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint}, "skeleton": corpus.skeleton.name, "fps": corpus.fps,
-            "mean": corpus.essential_mean, "std": corpus.essential_std}
-
 # %% ../nbs/58_stages.ipynb #b40a2503
-_MEANS = {"skeleton": str, "fps": (int, float), "mean": list, "std": list, "corpus": dict}  # what a run says of its corpus
+_MEANS: dict[str, Any] = {"skeleton": str, "fps": (int, float), "mean": list, "std": list, "corpus": dict}  # of a run's corpus
 
-def _load(folder, what: str, build, corpus: Corpus | None, device):
+def _load(folder: str | Path, what: str, build: Callable, corpus: Corpus | None, device: Any) -> Any:
     "The trained model of a run of one kind, or the published one in a clone of its authors' repository, frozen, with `.meta`."
-    if (found := find_published(folder)) is not None: return _published(found, what, corpus, device)
+    if (published := find_published(folder)) is not None:
+        return _published(published, what, corpus, device)
     folder = Path(folder)/"model"
     path = next(iter(sorted(folder.glob("net_best_*.safetensors"))), folder/"latest.safetensors")
+    model: Any
     model, meta = load_weights(path, build, {"what": what}, device)
     for name, kind in _MEANS.items():
-        if not isinstance(meta.get(name), kind): raise CheckpointError(f"{path}: {name}: found {shown(meta.get(name))}, expected that of a corpus")
+        if not isinstance(meta.get(name), kind):
+            raise CheckpointError(f"{path}: {name}: found {shown(meta.get(name))}, expected that of a corpus")
     found = meta["corpus"]
     if corpus is not None and found.get("fingerprint") != corpus.fingerprint:
         known = f"{found.get('name')} ({found.get('fingerprint')})"
@@ -81,17 +101,20 @@ def _load(folder, what: str, build, corpus: Corpus | None, device):
     model.meta = meta
     return model.requires_grad_(False)
 
-def _published(found: PublishedFolder, what: str, corpus: Corpus | None, device):
+# %% ../nbs/58_stages.ipynb #a923e2b3
+def _published(found: PublishedFolder, what: str, corpus: Corpus | None, device: Any) -> Any:
     "A published model; its corpus has no fingerprint, so only the skeleton can be compared."
     if corpus is not None and corpus.skeleton.name != found.corpus:
-        raise CheckpointError(f"{found.file}: published for {found.corpus}, expected the skeleton {corpus.skeleton.name} of {corpus.name}")
+        expected = f"the skeleton {corpus.skeleton.name} of {corpus.name}"
+        raise CheckpointError(f"{found.file}: published for {found.corpus}, expected {expected}")
     return published_model(found, what).to(device).requires_grad_(False)
 
+# %% ../nbs/58_stages.ipynb #8cdcb694
 def load_autoencoder(
-    folder,  # of the run
+    folder: str | Path,  # of the run
     corpus: Corpus | None = None,  # refuse weights of another one
-    device="cpu",
-):  # the autoencoder in eval mode, with `.meta`
+    device: Any = "cpu",
+) -> Any:  # the autoencoder in eval mode, with `.meta`
     "A trained autoencoder; `CheckpointError` when the folder holds none or one of another corpus."
     return _load(folder, "autoencoder", lambda meta: build_autoencoder(**meta["config"]), corpus, device)
 
@@ -99,36 +122,54 @@ def load_autoencoder(
 def text_conditions(
     encoder: TextEncoder,
     texts: list[str],  # N
-    cache=None,  # folder of the embedding cache
+    cache: str | Path | None = None,  # folder of the embedding cache
     tokens: bool = False,  # the states of their tokens, too
 ) -> torch.Tensor:  # (N, dim); (N, 1+S, dim) with tokens: the vector first, zeros where a text has fewer
     "What `MARDM` reads of texts, in their order; `ConfigError` where an encoder's vectors and states differ in width."
     vectors = embed_captions(encoder, texts, cache)
-    if not tokens: return vectors
-    if encoder.dim != encoder.width: raise ConfigError(f"text_tokens: found states of width {encoder.width} under {encoder.key}, expected {encoder.dim} as its vectors have")
+    if not tokens:
+        return vectors
+    if encoder.dim != encoder.width:
+        found = f"found states of width {encoder.width} under {encoder.key}"
+        raise ConfigError(f"text_tokens: {found}, expected {encoder.dim} as its vectors have")
     return torch.cat([vectors[:, None], embed_tokens(encoder, texts, cache)[0]], 1)
 
+# %% ../nbs/58_stages.ipynb #32d5cc38
 def caption_conditions(
-    split,  # corpus split
+    split: Split,  # of a corpus
     encoder: str = "minilm",  # name of the text encoder
-    cache=None,  # folder of the embedding cache
+    cache: str | Path | None = None,  # folder of the embedding cache
     tokens: bool = False,  # see `text_conditions`
 ) -> torch.Tensor:  # (captions, dim), or (captions, 1+S, dim)
     "What a generator reads of all captions of a split, in order."
     texts = [c.text for captions in split.captions for c in captions]
     return text_conditions(text_encoder(encoder), texts, cache, tokens)
 
-def known_points(model: str, ae) -> dict:
+# %% ../nbs/58_stages.ipynb #f4742816
+def known_points(
+    model: str,  # name in `MARDM_MODELS`
+    ae: Any,  # trained autoencoder
+) -> dict[str, Any]:
     "Where targets can lie, as settings of a head that knows: the levels of a grid in the targets' unit, the size of a codebook."
-    if "-Codebook-" in model: return {"codes": ae.cfg.codes}
-    if "-Grid-" not in model and "-Softmax-" not in model: return {}
+    if "-Codebook-" in model:
+        return {"codes": ae.cfg.codes}
+    if "-Grid-" not in model and "-Softmax-" not in model:
+        return {}
     return {"grid": [levels.tolist() for levels in ae.grid]}
 
+# %% ../nbs/58_stages.ipynb #70b99114
 class _Latents:
     "An autoencoder whose targets are its latents (B, L, C), for their statistics."
-    def __init__(self, ae): self.ae, self.bottleneck = ae, SimpleNamespace(one_scale=False)
-    def eval(self): return self
-    def encode_target(self, x, lengths): return self.ae.lift(self.ae.encode_target(x, lengths=lengths), lengths).transpose(1, 2)
+    def __init__(self, ae: Any):
+        self.ae = ae
+        self.bottleneck = SimpleNamespace(one_scale=False)
+
+    def eval(self) -> "_Latents":
+        return self
+
+    def encode_target(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        latents = self.ae.lift(self.ae.encode_target(x, lengths=lengths), lengths)
+        return latents.transpose(1, 2)
 
 # %% ../nbs/58_stages.ipynb #5d46c1f8
 @dataclass(frozen=True)
@@ -147,9 +188,27 @@ class GeneratorSettings(Optimisation):
     standardise: bool = True  # diffuse targets of mean 0 and deviation 1
     overrides: dict = field(default_factory=dict)  # settings of `MARDM`, e.g. {"snap": "never"}
 
+# %% ../nbs/58_stages.ipynb #a1a0766f
+def _new_generator(s: GeneratorSettings, ae: Any, packed: PackedSplit, conditions: torch.Tensor, device: Any) -> Any:
+    "A generator that knows where its targets lie, and the statistics of what it reads and makes."
+    settings = dict(diffmlps_batch_mul=s.diffmlps_batch_mul, cond_drop_prob=s.cond_drop_prob, **(s.overrides or {}))
+    settings["head"] = {**known_points(s.model, ae), **(settings.get("head") or {})} or None
+    mardm: Any = build_mardm(s.model, ae.latent_dim, ae.target_dim, conditions.shape[-1], seed=s.seed, **settings).to(device)
+    if "Codebook" in s.model:
+        mardm.set_target_points(ae.bottleneck.quantizer.codebook)
+    if s.standardise:
+        mardm.set_target_statistics(*target_statistics(ae, packed))
+    if mardm.standardise_cond:
+        vectors = (conditions[:, 0] if conditions.dim() == 3 else conditions).float()
+        mardm.set_condition_statistics(vectors.mean(0), vectors.std(0))
+    if mardm.standardise_latents:
+        mardm.set_latent_statistics(*target_statistics(_Latents(ae), packed))
+    return mardm
+
+# %% ../nbs/58_stages.ipynb #e87ca815
 def train_generator(
     model: str,  # name in `MARDM_MODELS`
-    ae,  # trained autoencoder, frozen
+    ae: Any,  # trained autoencoder, frozen
     corpus: Corpus,
     conditions: torch.Tensor,  # (captions of the training split, dim), see `caption_conditions`
     out: str | Path,  # folder of the run
@@ -160,25 +219,24 @@ def train_generator(
     "Train a member of the MARDM zoo over the latents of an autoencoder."
     s, how = sort_settings(GeneratorSettings, {**options, "model": model})
     split = corpus.split("train")
-    settings = dict(diffmlps_batch_mul=s.diffmlps_batch_mul, cond_drop_prob=s.cond_drop_prob, **(s.overrides or {}))
-    settings["head"] = {**known_points(model, ae), **(settings.get("head") or {})} or None
-    mardm = build_mardm(model, ae.latent_dim, ae.target_dim, conditions.shape[-1], seed=s.seed, **settings).to(device)
-    if "Codebook" in model: mardm.set_target_points(ae.bottleneck.quantizer.codebook)
-    if s.standardise: mardm.set_target_statistics(*target_statistics(ae, split.pack(device)))
-    vectors = conditions[:, 0] if conditions.dim() == 3 else conditions
-    if mardm.standardise_cond: mardm.set_condition_statistics(vectors.float().mean(0), vectors.float().std(0))
-    if mardm.standardise_latents: mardm.set_latent_statistics(*target_statistics(_Latents(ae), split.pack(device)))
+    mardm = _new_generator(s, ae, split.pack(device), conditions, device)
     loss_fn = mardm_loss_fn(ae, split, conditions, s.batch_size, s.seed, s.unit_length, s.max_motion_length, s.bucket, device)
-    meta = {"what": "generator", "name": model, "config": mardm.config, "encoder": encoder,
-        "autoencoder": ae.meta["config"]["name"], **_about(corpus)}
+    meta = {
+        "what": "generator",
+        "name": model,
+        "config": mardm.config,
+        "encoder": encoder,
+        "autoencoder": ae.meta["config"]["name"],
+        **_about(corpus),
+    }
     return fit(mardm, loss_fn, out=out, ema=s.ema, extra_meta=meta, **s.for_fit(loss_fn.per_epoch), **how)
 
 # %% ../nbs/58_stages.ipynb #8a09e070
 def load_generator(
-    folder,  # of the run
+    folder: str | Path,  # of the run
     corpus: Corpus | None = None,  # refuse weights of another one
-    device="cpu",
-):  # the generator in eval mode, with `.meta`
+    device: Any = "cpu",
+) -> Any:  # the generator in eval mode, with `.meta`
     "A trained generator; `CheckpointError` when the folder holds none or one of another corpus."
     settings = lambda meta: {k: v for k, v in meta["config"].items() if k != "diffmlp"}
     return _load(folder, "generator", lambda meta: build_mardm(meta["name"], **settings(meta)), corpus, device)
@@ -187,45 +245,68 @@ def load_generator(
 @dataclass
 class TextToMotion:
     "An autoencoder and a generator that were trained together, and the encoder of their text."
-    ae: object  # trained autoencoder
-    mardm: object  # trained generator over its latents
-    encoder: object  # text encoder
-    cache: object = None  # folder of the embedding cache
+    ae: Any  # trained autoencoder
+    mardm: Any  # trained generator over its latents
+    encoder: Any  # text encoder
+    cache: Any = None  # folder of the embedding cache
 
     @classmethod
-    def load(cls, ae_folder, folder, corpus: Corpus | None = None, device="cpu", cache=None) -> "TextToMotion":
+    def load(cls,
+        ae_folder: str | Path,  # run of the autoencoder
+        folder: str | Path,  # run of the generator
+        corpus: Corpus | None = None,  # refuse weights of another one
+        device: Any = "cpu",
+        cache: Any = None,  # folder of the embedding cache
+    ) -> "TextToMotion":
         "Load both runs; `CheckpointError` when they do not fit each other."
         ae, mardm = load_autoencoder(ae_folder, corpus, device), load_generator(folder, corpus, device)
-        if ae.target_dim != mardm.target_dim or ae.latent_dim != mardm.ae_dim or ae.meta["corpus"] != mardm.meta["corpus"]:
-            raise CheckpointError(f"{folder}: trained over {mardm.meta['autoencoder']} of width {mardm.ae_dim}, expected the autoencoder in {ae_folder}")
+        one_width = ae.target_dim == mardm.target_dim and ae.latent_dim == mardm.ae_dim
+        if not one_width or ae.meta["corpus"] != mardm.meta["corpus"]:
+            trained = f"trained over {mardm.meta['autoencoder']} of width {mardm.ae_dim}"
+            raise CheckpointError(f"{folder}: {trained}, expected the autoencoder in {ae_folder}")
         return cls(ae, mardm, text_encoder(mardm.meta["encoder"]), cache)
 
     @property
-    def skeleton(self): return SKELETONS[self.ae.meta["skeleton"]]
-    @property
-    def fps(self) -> float: return self.ae.meta["fps"]
+    def skeleton(self) -> Skeleton:
+        return SKELETONS[self.ae.meta["skeleton"]]
 
-    def conditions(self, captions) -> torch.Tensor:
+    @property
+    def fps(self) -> float:
+        return self.ae.meta["fps"]
+
+    def whole_tokens(self, lengths: Sequence[int]) -> torch.Tensor:  # (B,) int64
+        "Lengths as a tensor; `ConfigError` unless each is a number of whole tokens."
+        frames = torch.as_tensor(np.asarray(lengths)).long()
+        if (frames % self.ae.unit).any() or (frames < self.ae.unit).any():
+            raise ConfigError(f"lengths: found {frames.tolist()}, expected multiples of {self.ae.unit} frames")
+        return frames
+
+    def conditions(self, captions: Sequence[str]) -> torch.Tensor:
         "What the generator reads of texts, see `text_conditions`."
         return text_conditions(self.encoder, list(captions), self.cache, self.mardm.text_tokens)
 
     def features(self,
-        captions: list,  # B texts
-        lengths,  # (B,) frames, multiples of 4
-        seeds,  # (B,) one seed a sample
-        **sampling,  # of `MARDM.generate`: time_steps, cfg, solver, solver_steps, temperature, snap, ...
-    ) -> list:  # of (T_i, D) raw essential features
+        captions: Sequence[str],  # B texts
+        lengths: Sequence[int],  # (B,) frames, multiples of 4
+        seeds: Sequence[int],  # (B,) one seed a sample
+        **sampling: Any,  # of `MARDM.generate`: time_steps, cfg, solver, solver_steps, temperature, snap, ...
+    ) -> list[np.ndarray]:  # of (T_i, D) raw essential features
         "Motions for texts; a sample's own do not depend on the rest of the batch."
-        lengths = torch.as_tensor(np.asarray(lengths)).long()
-        if (lengths % self.ae.unit).any() or (lengths < self.ae.unit).any(): raise ConfigError(f"lengths: found {lengths.tolist()}, expected multiples of {self.ae.unit} frames")
-        device = self.mardm.mask_latent.device
-        cond = self.conditions(captions).to(device)
+        frames = self.whole_tokens(lengths)
+        cond = self.conditions(captions).to(self.mardm.mask_latent.device)
         rngs = [torch_rng(int(s), "sample") for s in seeds]
-        target = self.mardm.generate(cond, lengths//self.ae.unit, generator=rngs, bottleneck=self.ae, **sampling)
-        with torch.no_grad(): motion = self.ae.decode_target(target, lengths=lengths).float().cpu().numpy()
+        target = self.mardm.generate(cond, frames//self.ae.unit, generator=rngs, bottleneck=self.ae, **sampling)
+        with torch.no_grad():
+            motion = self.ae.decode_target(target, lengths=frames).float().cpu().numpy()
         mean, std = (np.asarray(self.ae.meta[k], np.float32) for k in ("mean", "std"))
-        return [m[:n]*std + mean for m, n in zip(motion, lengths.tolist())]
+        return [m[:n]*std + mean for m, n in zip(motion, frames.tolist())]
 
-    def joints(self, captions: list, lengths, seeds, **sampling) -> list:  # of (T_i, J, 3)
+    def joints(self,
+        captions: Sequence[str],
+        lengths: Sequence[int],
+        seeds: Sequence[int],
+        **sampling: Any,
+    ) -> list[np.ndarray]:  # of (T_i, J, 3)
         "The same as joint positions in the skeleton's unit."
-        return [features_to_joints(f, self.skeleton.n_joints) for f in self.features(captions, lengths, seeds, **sampling)]
+        made = self.features(captions, lengths, seeds, **sampling)
+        return [features_to_joints(f, self.skeleton.n_joints) for f in made]
