@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read_notebook', 'notebook_parameters', 'check_parameters', 'ThisPython', 'kernel_manager', 'ForkedKernel',
-           'ForkProvisioner', 'run_notebook', 'readme', 'write_readme']
+           'ForkProvisioner', 'run_notebook', 'readme', 'notebook_map', 'write_readme']
 
 # %% ../nbs/71_notebooks.ipynb #c07ca3b9
 import ast, json, os, re, signal, sys, threading, traceback
@@ -244,16 +244,55 @@ def _passed_on(manager: ThisPython) -> Iterator[None]:
 def readme(
     index: str | os.PathLike,  # path of nbs/index.ipynb
 ) -> str:  # Markdown
-    "The index notebook as Markdown: hidden cells left out, `<!-- include PATH -->` filled in, paths from the project's top."
+    "The index notebook as Markdown: hidden cells left out, what stands in comments filled in, paths from the project's top."
     from nbconvert import MarkdownExporter  # slow to import, needed here only
     nb = read_notebook(index)
     nb.metadata["language_info"] = {"name": "python"}
     nb.cells = [c for c in nb.cells if not c.source.startswith("#| hide")]
     text, _ = MarkdownExporter().from_notebook_node(nb)
-    def part(found: re.Match) -> str: return (Path(index).parent/found[1]).read_text(encoding="utf-8").strip()
-    text = re.sub(r"<!-- include (\S+) -->", part, text)
-    return text.replace("](../", "](").replace('src="../', 'src="').strip() + "\n"
+    text = re.sub(r"<!-- (\w+)(?: (\S+?))?(?:: (.+?))? -->", lambda f: _filled(Path(index).parent, *f.groups()), text)
+    parts = text.split("```")  # every second one is code, which has no links
+    parts[::2] = [_from_the_top(words, Path(index).parent.name) for words in parts[::2]]
+    return "```".join(parts).strip() + "\n"
+
+def _from_the_top(words: str, folder: str) -> str:
+    "Words with the links of a notebook in `folder` as the project's top has them."
+    words = re.sub(r"\]\((?!\w+:|#|\.\./)", f"]({folder}/", words)
+    return words.replace("](../", "](").replace('src="../', 'src="')
+
+def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> str:
+    "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `finding`, `counts`."
+    from fsq_mardm.paper.prose import Paper, some_columns
+    paper = Paper(folder.parent/"tables")
+    if what == "include": return (folder/str(name)).read_text(encoding="utf-8").strip()
+    if what == "table":
+        text = (paper.tables/f"{name}.md").read_text(encoding="utf-8")
+        return some_columns(text, tuple(c.strip() for c in (columns or "").split(";"))).split("\n\n")[0]
+    if what == "scale": return paper.settings()["scale"]
+    if what in ("finding", "counts"): return getattr(paper, what)()
+    raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, finding, counts or scale")
+
+def notebook_map(
+    notebooks: str | os.PathLike,  # nbs
+) -> str:  # Markdown
+    "What each definition notebook is about, by layer, from their own titles."
+    layers = ("base", "motion", "data", "model", "learn", "measure and use", "paper", "top")
+    said = "`NN_name.ipynb` defines, explains and proves the module `fsq_mardm/name.py`; imports only go to a lower layer."
+    parts = ["# Map of the notebooks", said]
+    for k, layer in enumerate(layers):
+        lines = [_about(p) for p in sorted(Path(notebooks).glob(f"{k}[0-9]_*.ipynb"))]
+        parts.append("\n".join([f"## {layer.capitalize()}", *lines]))
+    for folder, words in (("paper", "What the workflow runs"), ("explore", "To play with in JupyterLab (`make lab`)")):
+        lines = [_about(p, f"{folder}/") for p in sorted((Path(notebooks)/folder).glob("*.ipynb"))]
+        parts.append("\n".join([f"## {words}", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+def _about(path: Path, folder: str = "") -> str:
+    lines = read_notebook(path).cells[0].source.splitlines()
+    return f"- [`{path.stem}`]({folder}{path.name}) {next((s[2:] for s in lines if s.startswith('> ')), lines[0].lstrip('# '))}"
 
 def write_readme(index: str | os.PathLike, path: str | os.PathLike) -> None:
-    "The README, whole or not at all."
-    with atomic_file(path) as t: t.write_text(readme(index), encoding="utf-8")
+    "The README and the map that it points to, each whole or not at all."
+    folder = Path(index).parent
+    for file, text in ((path, readme(index)), (folder/"README.md", notebook_map(folder))):
+        with atomic_file(file) as t: t.write_text(text, encoding="utf-8")

@@ -49,5 +49,6 @@ def test_package_is_what_the_notebooks_export(tmp_path):
     assert not different and not missing, f"out of step with nbs/: {different + missing}; run nbdev_export"
 
 def test_readme_is_what_the_index_says():
-    from fsq_mardm.notebooks import readme
+    from fsq_mardm.notebooks import notebook_map, readme
     assert (PROJECT/"README.md").read_text(encoding="utf-8") == readme(PROJECT/"nbs/index.ipynb"), "run `make readme`"
+    assert (PROJECT/"nbs/README.md").read_text(encoding="utf-8") == notebook_map(PROJECT/"nbs"), "run `make readme`"
