@@ -8,7 +8,7 @@ __all__ = ['SETTINGS', 'CORPORA', 'HELD', 'read_seeds', 'PaperSettings', 'given_
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e2
 import fcntl, json, os, re, signal, socket, subprocess, sys, time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,12 +24,14 @@ def read_seeds(
     text: str,  # e.g. "0,1,2"; "" for those of the preset
 ) -> list[int]:  # in the order given; empty for those of the preset
     "Base seeds of a run; `ConfigError` for what is no list of whole numbers or names one twice."
-    if not text.strip(): return []
+    if not text.strip():
+        return []
     words = [word.strip() for word in text.split(",")]
     if not all(re.fullmatch(r"[0-9]{1,9}", word) for word in words):
         raise ConfigError(f"seeds: found {text[:60]!r}, expected whole numbers with commas between them, e.g. 0,1,2")
     seeds = [int(word) for word in words]
-    if len(set(seeds)) < len(seeds): raise ConfigError(f"seeds: found {text[:60]!r}, expected each seed once")
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"seeds: found {text[:60]!r}, expected each seed once")
     return seeds
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e7
@@ -43,10 +45,13 @@ class PaperSettings:
 
     def __post_init__(self):
         for name, value in asdict(self).items():
-            if not isinstance(value, str): raise ConfigError(f"{name}: found {str(value)[:60]}, expected text")
+            if not isinstance(value, str):
+                raise ConfigError(f"{name}: found {str(value)[:60]}, expected text")
         check_name(self.preset, "preset")
-        if self.corpus: check_name(self.corpus, "corpus")
-        if "\0" in self.source: raise ConfigError("source: found a null character, expected a path")
+        if self.corpus:
+            check_name(self.corpus, "corpus")
+        if "\0" in self.source:
+            raise ConfigError("source: found a null character, expected a path")
         read_seeds(self.seeds)
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ea
@@ -57,15 +62,20 @@ def given_settings(
     config: dict,  # snakemake's, for a graph that is run without `fsq-mardm paper`
 ) -> PaperSettings:
     "The settings of this run; `ConfigError` for an unknown one, one that has lost its text, or one that a cluster's shell could read."
-    if SETTINGS in environment: return PaperSettings(**json.loads(environment[SETTINGS]))
+    if SETTINGS in environment:
+        return PaperSettings(**json.loads(environment[SETTINGS]))
     names = list(PaperSettings.__dataclass_fields__)
-    if unknown := sorted(set(config) - set(names)): raise ConfigError(f"{unknown[0]!r} is no setting; expected some of {', '.join(names)}")
+    if unknown := sorted(set(config) - set(names)):
+        raise ConfigError(f"{unknown[0]!r} is no setting; expected some of {', '.join(names)}")
     found = {name: value for name, value in config.items() if value is not None}
-    if isinstance(found.get("seeds"), int): found["seeds"] = str(found["seeds"])
+    if isinstance(found.get("seeds"), int):
+        found["seeds"] = str(found["seeds"])
     for name, value in found.items():
         advice = f"expected it as `fsq-mardm paper --{name} TEXT`"
-        if not isinstance(value, str): raise ConfigError(f"{name}: snakemake has read the number {value!r}; {advice}")
-        if "'" in value or "\n" in value: raise ConfigError(f"{name}: found a quote or a line break in {value[:60]!r}; {advice}")
+        if not isinstance(value, str):
+            raise ConfigError(f"{name}: snakemake has read the number {value!r}; {advice}")
+        if "'" in value or "\n" in value:
+            raise ConfigError(f"{name}: found a quote or a line break in {value[:60]!r}; {advice}")
     return PaperSettings(**found)
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ec
@@ -73,32 +83,37 @@ CORPORA = ("synthetic", "bandai", "t2m", "kit")  # those that a name is enough f
 
 def known_preset(
     name: str,
-    project,  # folder that holds workflow/
+    project: str | Path,  # folder that holds workflow/
 ) -> Path:  # its file
     "The file of a preset; `ConfigError` for one that is not there."
     presets = {p.stem: p for p in sorted((Path(project)/"workflow/presets").glob("*.yaml"))}
-    if name not in presets: raise ConfigError(f"preset {name!r} is unknown; expected one of {', '.join(presets)}")
+    if name not in presets:
+        raise ConfigError(f"preset {name!r} is unknown; expected one of {', '.join(presets)}")
     return presets[name]
 
+# %% ../nbs/73_workflow.ipynb #384b9dea
 def check_corpus_setting(
     corpus: str,  # the one asked for, or the preset's
     source: str,
-):
+) -> None:
     "`ConfigError` unless the corpus is known or its source is a corpus, and there is a source where one is needed."
     if corpus not in CORPORA and not (Path(source)/"corpus.json").is_file():
-        raise ConfigError(f"corpus {corpus!r} is unknown; expected one of {', '.join(CORPORA)}, or source=PATH of a corpus of your own")
-    if corpus != "synthetic" and not source: raise ConfigError(f"corpus {corpus!r} needs source=PATH: the folder or archive that holds it")
+        known = ", ".join(CORPORA)
+        raise ConfigError(f"corpus {corpus!r} is unknown; expected one of {known}, or source=PATH of a corpus of your own")
+    if corpus != "synthetic" and not source:
+        raise ConfigError(f"corpus {corpus!r} needs source=PATH: the folder or archive that holds it")
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ef
 @contextmanager
 def only_run(
-    folder,  # of the run
-):  # yields the number of the open file, to be handed to a child that shall keep the lock too
+    folder: str | Path,  # of the run
+) -> Iterator[int]:  # the number of the open file, to be handed to a child that shall keep the lock too
     "Hold the run folder; `ConfigError` in one line while another process does."
     path = Path(folder)/".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+", encoding="utf-8") as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             f.seek(0)
             who = f.read(200).strip() or "another process"
@@ -109,12 +124,14 @@ def only_run(
         yield f.fileno()
 
 # %% ../nbs/73_workflow.ipynb #7a30c211
-_FINISHED, _TOTAL = re.compile(r"(\d+) of (\d+) steps"), re.compile(r"total +(\d+)$")
+_FINISHED = re.compile(r"(\d+) of (\d+) steps")
+_TOTAL = re.compile(r"total +(\d+)$")
 _CHATTER = re.compile(
     r"\s*$|Assuming unrestricted|SNAKEMAKE$|=+$|  [A-Z][\w ()]*: |Building DAG|Using shell|Provided cores|Rules claiming"
     r"|Job stats|job +count|-+ +-+$|\w+ +\d+$|Select jobs|Execute \d+ jobs|\[\w{3} \w{3} +\d+ .*\]$|Finished jobid|Complete log"
     r"|Elapsed time|Will exit after|Shutting down|RuleException|CalledProcessError in|Command 'set|WorkflowError|At least one job"
-    r"|(tables|figures|records): |runs/\S+\.ipynb$|.*\d+/\d+ \[\d|.*\d+ of \S+, [\d:]+ passed, ")  # the last two: bars inside a node
+    r"|(tables|figures|records): |runs/\S+\.ipynb$|.*\d+/\d+ \[\d|.*\d+ of \S+, [\d:]+ passed, "
+)  # the last two: bars inside a node
 
 def follow(
     lines: Iterable[str],  # what snakemake and its nodes say
@@ -126,8 +143,10 @@ def follow(
             if found := _TOTAL.match(line):
                 bar.total = int(found[1])
                 bar.refresh()
-            elif found := _FINISHED.match(line): bar.update(int(found[1]) - bar.n)
-            elif not _CHATTER.match(line): bar.write(line, file=sys.stderr)
+            elif found := _FINISHED.match(line):
+                bar.update(int(found[1]) - bar.n)
+            elif not _CHATTER.match(line):
+                bar.write(line, file=sys.stderr)
         return bar.n, bar.total or 0
 
 # %% ../nbs/73_workflow.ipynb #7a30c1f2
@@ -139,16 +158,21 @@ def snakemake_call(cores: int, dry_run: bool = False) -> list[str]:
     return [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(cores),
             "--rerun-incomplete", "--keep-going", "--nolock", *say]
 
+# %% ../nbs/73_workflow.ipynb #a48dd4bd
 def _watch(call: list[str], **how) -> int:
     "Run snakemake and show how far it is; a request to stop is handed on to it."
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **how) as child:
         before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        try: done, total = follow(child.stdout)
-        finally: signal.signal(signal.SIGTERM, before)
+        try:
+            done, total = follow(child.stdout or ())
+        finally:
+            signal.signal(signal.SIGTERM, before)
     if child.returncode:
-        print(f"error: {total - done} of {total} notebooks are not made; all that was said stands in .snakemake/log", file=sys.stderr)
+        left = f"{total - done} of {total} notebooks are not made"
+        print(f"error: {left}; all that was said stands in .snakemake/log", file=sys.stderr)
     return child.returncode
 
+# %% ../nbs/73_workflow.ipynb #d9405374
 def run_graph(
     settings: PaperSettings,
     project: str | Path = ".",  # folder that holds workflow/
@@ -166,22 +190,25 @@ def run_graph(
     call = [*snakemake_call(cores, dry_run), *more]
     own = {SETTINGS: json.dumps(asdict(settings)), "PYTHONHASHSEED": "0"}
     environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, **own}
-    if dry_run: return subprocess.run(call, cwd=project, env=environment).returncode
+    if dry_run:
+        return subprocess.run(call, cwd=project, env=environment).returncode
     run = Path(project)/f"runs/{settings.preset}-{corpus}"
     with only_run(run) as lock, warm_process({**environment, HELD: str(run.resolve())}) as environment:
         clear_leftovers(run, deep=True)
         code = _watch(call, cwd=project, env=environment, pass_fds=(lock,))
-    if not code: print(*(f"{what}: {run}/{what}" for what in ("tables", "figures", "records")), sep="\n")
+    if not code:
+        print(*(f"{what}: {run}/{what}" for what in ("tables", "figures", "records")), sep="\n")
     return code
-
 
 # %% ../nbs/73_workflow.ipynb #7a30c201
 def paper_notebook(stage: str) -> Path:
     "The notebook of a stage; `ConfigError` when the current folder is not the project's."
     path = Path("nbs/paper")/f"{stage}.ipynb"
-    if not path.is_file(): raise ConfigError(f"{path}: missing; expected to be run in the project's folder, the one that holds nbs/")
+    if not path.is_file():
+        raise ConfigError(f"{path}: missing; expected to be run in the project's folder, the one that holds nbs/")
     return path
 
+# %% ../nbs/73_workflow.ipynb #3df87f1a
 def run_notebook_of(
     stage: str,  # a name of nbs/paper that has a run's parameters
     given: dict[str, Any],  # a value for each of its parameters; more does not matter
@@ -191,7 +218,8 @@ def run_notebook_of(
     from fsq_mardm.notebooks import notebook_parameters, run_notebook
     source = paper_notebook(stage)
     values = {name: given[name] for name in notebook_parameters(source)}
-    for field in ("dataset_name", "name"): check_name(values[field], f"--{field}")
+    for field in ("dataset_name", "name"):
+        check_name(values[field], f"--{field}")
     folder = run_folder(values["checkpoints_dir"], values["dataset_name"], values["name"])
     done = run_notebook(source, folder/f"{stage}.ipynb", values, progress=progress)
     record = Path(values["records_dir"])/record_name(stage, values["name"])

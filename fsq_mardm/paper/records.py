@@ -5,19 +5,21 @@
 # %% auto #0
 __all__ = ['RECORDED_PACKAGES', 'RECORD_FIELDS', 'is_place', 'given', 'commit_state', 'machine_state', 'resources',
            'record_content', 'Record', 'read_record', 'Run', 'read_records', 'load_records', 'find_row', 'named_record',
-           'chain', 'records_behind', 'records_folder', 'trace_number', 'remake_command', 'describe_trace']
+           'chain', 'records_behind', 'records_folder', 'remake_command', 'trace_number', 'describe_trace']
 
 # %% ../../nbs/60_paper.records.ipynb #df351a38
 import math, platform, resource, subprocess, sys, time
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 import fsq_mardm
-from ..config import ConfigError, DataError, file_fingerprint, fingerprint, read_json, to_plain, write_json
+from ..config import ConfigError, DataError, fingerprint, read_json, to_plain, write_json
 from ..paths import node_of, record_name, record_paths
 
 # %% ../../nbs/60_paper.records.ipynb #c8bd619d
@@ -25,44 +27,56 @@ def is_place(name: str) -> bool:
     "Whether a parameter says where something is, or on which device, and not what is computed."
     return name.endswith("_dir") or name.startswith("out") or name in ("source", "published", "hypotheses", "device")
 
+# %% ../../nbs/60_paper.records.ipynb #486e6751
 def given(
-    names: dict,  # `globals()` of a notebook right after its parameters
-) -> dict:
+    names: dict[str, Any],  # `globals()` of a notebook right after its parameters
+) -> dict[str, Any]:
     "The parameters of a notebook but paths and device, as plain values."
     plain = (str, int, float, bool, list, dict, tuple, type(None))
     hidden = lambda k: k.startswith("_") or k in ("In", "Out")
-    return {k: to_plain(v) for k, v in names.items() if isinstance(v, plain) and not hidden(k) and not is_place(k)}
+    parameters = {k: v for k, v in names.items() if isinstance(v, plain) and not hidden(k)}
+    return {k: to_plain(v) for k, v in parameters.items() if not is_place(k)}
 
 # %% ../../nbs/60_paper.records.ipynb #c622e349
 RECORDED_PACKAGES = ("torch", "numpy", "scipy", "transformers", "tokenizers", "safetensors", "pandas", "matplotlib")
 
 def _git(*arguments: str) -> str | None:
-    try: done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(fsq_mardm.__file__).parent)
-    except FileNotFoundError: return None
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(fsq_mardm.__file__).parent)
+    except FileNotFoundError:
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
 
-def commit_state() -> dict:  # "commit" and "dirty", None outside a repository
+# %% ../../nbs/60_paper.records.ipynb #3db0e3f9
+def commit_state() -> dict[str, Any]:  # "commit" and "dirty", None outside a repository
     "The commit of the code, and whether files that git follows have been changed since."
     changed = _git("status", "--porcelain", "--untracked-files=no")
     return {"commit": _git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
 
+# %% ../../nbs/60_paper.records.ipynb #abeb29f4
 def _version(package: str) -> str | None:
-    try: return version(package)
-    except PackageNotFoundError: return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
-def machine_state() -> dict:
+def machine_state() -> dict[str, Any]:
     "Versions of Python and packages, and the device."
     gpu = torch.cuda.is_available()
-    return {"versions": {p: _version(p) for p in RECORDED_PACKAGES}, "python": platform.python_version(),
-            "device": torch.cuda.get_device_name() if gpu else f"cpu, {torch.get_num_threads()} thread(s)"}
+    return {
+        "versions": {package: _version(package) for package in RECORDED_PACKAGES},
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name() if gpu else f"cpu, {torch.get_num_threads()} thread(s)",
+    }
 
 # %% ../../nbs/60_paper.records.ipynb #ac712b53
-def resources() -> dict:
+def resources() -> dict[str, float]:
     "What this process has used so far: CPU seconds, peak memory in MB, and the GPU's peak where there is one."
     used = resource.getrusage(resource.RUSAGE_SELF)
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-    found = {"cpu_seconds": round(used.ru_utime + used.ru_stime, 1), "peak_memory_mb": round(used.ru_maxrss/unit)}
-    if torch.cuda.is_available(): found["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated()/2**20)
+    found: dict[str, float] = {"cpu_seconds": round(used.ru_utime + used.ru_stime, 1), "peak_memory_mb": round(used.ru_maxrss/unit)}
+    if torch.cuda.is_available():
+        found["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated()/2**20)
     return found
 
 # %% ../../nbs/60_paper.records.ipynb #bc4b09e7
@@ -71,6 +85,7 @@ def record_content(record: dict) -> str:
     evidence = {k: v for k, v in record.items() if k != "made_by"}
     return fingerprint({**evidence, "parameters": record["made_by"]["parameters"]})
 
+# %% ../../nbs/60_paper.records.ipynb #e1057640
 RECORD_FIELDS = {"kind": str, "name": str, "labels": dict, "metrics": dict, "made_by": dict, "reads": dict}
 
 class Record(dict):
@@ -81,17 +96,20 @@ class Record(dict):
         why = "; it was lost before records were kept" if field in self.get("gone", ()) else ""
         raise DataError(f"{self.name}: holds no {field!r}{why}; expected one")
 
+# %% ../../nbs/60_paper.records.ipynb #5f15a3a9
 def read_record(
-    path,  # file of a record
+    path: str | Path,  # file of a record
 ) -> Record:
     "A record; a `DataError` names the file and the field that is off."
-    record = read_json(path)
-    if not isinstance(record, dict): raise DataError(f"{path}: found a {type(record).__name__}, expected a record")
+    found: Any = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: found a {type(found).__name__}, expected a record")
+    record = Record(found)
+    record.name = Path(path).name
     for field, kind in RECORD_FIELDS.items():
         if not isinstance(record.get(field), kind):
-            raise DataError(f"{path}: field {field!r}: found {type(record.get(field)).__name__}, expected {kind.__name__}: a record")
-    record = Record(record)
-    record.name = Path(path).name
+            kept = type(record.get(field)).__name__
+            raise DataError(f"{path}: field {field!r}: found {kept}, expected {kind.__name__}: a record")
     return record
 
 # %% ../../nbs/60_paper.records.ipynb #27c24caa
@@ -100,9 +118,9 @@ class Run:
     def __init__(self,
         kind: str,  # what is recorded: "evaluation_ae", "train_mardm", ...
         name: str,  # name of the run, unique within its kind
-        folder,  # folder of the records
-        parameters: dict,  # the notebook's, see `given`
-        reads: tuple | list = (),  # records (paths) that this run builds on
+        folder: str | Path,  # of the records
+        parameters: dict[str, Any],  # the notebook's, see `given`
+        reads: Iterable = (),  # records (paths) that this run builds on
     ):
         self.kind, self.name, self.folder = kind, name, Path(folder)
         self.parameters = {k: v for k, v in to_plain(parameters).items() if not is_place(k)}
@@ -110,49 +128,67 @@ class Run:
         self.reads = {Path(r).name: record_content(read_record(r)) for r in reads}
 
     @property
-    def path(self) -> Path: return self.folder/record_name(self.kind, self.name)
+    def path(self) -> Path:
+        "The file of its record."
+        return self.folder/record_name(self.kind, self.name)
 
-    def uses(self, corpus) -> "Run":
+    def uses(self, corpus: Any) -> "Run":
         "Note the corpus (its `name` and `fingerprint`) among what was read."
         self.reads[f"corpus {corpus.name}"] = corpus.fingerprint
         return self
 
+    def made_by(self) -> dict[str, Any]:
+        "What made the record: settings, code, machine, time."
+        clock = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": round(time.perf_counter() - self.started, 1),
+        }
+        settings = {"parameters": self.parameters, "seed": self.parameters.get("seed")}
+        return {**settings, **self.code, **machine_state(), **clock, **resources()}
+
     def finish(self,
-        labels: dict,  # of what: method, seed, corpus, ...
-        metrics: dict,  # numbers, all finite
-        **more,  # curves and whatever else a figure needs
+        labels: dict[str, Any],  # of what: method, seed, corpus, ...
+        metrics: dict[str, Any],  # numbers, all finite
+        **more: Any,  # curves and whatever else a figure needs
     ) -> Path:
         "Write the record, whole or not at all; return its path."
         bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
-        if bad: raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
-        clock = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "seconds": round(time.perf_counter() - self.started, 1)}
-        made_by = {"parameters": self.parameters, "seed": self.parameters.get("seed"), **self.code, **machine_state(), **clock, **resources()}
+        if bad:
+            raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
         evidence = {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics, **more}
-        return write_json(self.path, {**evidence, "reads": self.reads, "made_by": made_by})
+        return write_json(self.path, {**evidence, "reads": self.reads, "made_by": self.made_by()})
 
 # %% ../../nbs/60_paper.records.ipynb #263ae0db
 def read_records(
-    folder,  # folder of records
+    folder: str | Path,  # of records
     kind: str,  # kind of record
-    seeds=None,  # keep these seeds; None: all. Records without a seed are kept
-    methods=None,  # keep these methods; None: all
+    seeds: Iterable | None = None,  # keep these seeds; None: all. Records without a seed are kept
+    methods: Iterable | None = None,  # keep these methods; None: all
 ) -> pd.DataFrame:  # a row a record: labels, evaluator, metrics, `record`
     "Every record of a kind as a frame, sorted by name; a `DataError` when there is none."
-    records = [(p.name, read_record(p)) for p in record_paths(folder, kind)]
-    ruler = lambda r: {"evaluator": r["evaluator"]} if "evaluator" in r else {}
-    frame = pd.DataFrame([{**r["labels"], **ruler(r), **r["metrics"], "record": n} for n, r in records])
-    if not len(frame): raise DataError(f"{folder}: no record of kind {kind!r}; run the notebook that makes it first")
-    if seeds is not None and "seed" in frame: frame = frame[frame.seed.isna() | frame.seed.isin(list(seeds))]
-    if methods is not None: frame = frame[frame.method.isin(list(methods))]
+    rows = []
+    for path in record_paths(folder, kind):
+        record = read_record(path)
+        ruler = {"evaluator": record["evaluator"]} if "evaluator" in record else {}
+        rows.append({**record["labels"], **ruler, **record["metrics"], "record": path.name})
+    frame = pd.DataFrame(rows)
+    if not len(frame):
+        raise DataError(f"{folder}: no record of kind {kind!r}; run the notebook that makes it first")
+    if seeds is not None and "seed" in frame:
+        frame = frame[frame.seed.isna() | frame.seed.isin(list(seeds))]
+    if methods is not None:
+        frame = frame[frame.method.isin(list(methods))]
     return frame
 
+# %% ../../nbs/60_paper.records.ipynb #6ae317ae
 def load_records(
-    folder,  # folder of records
-    seeds=None,  # as in `read_records`
+    folder: str | Path,  # of records
+    seeds: Iterable | None = None,  # as in `read_records`
 ) -> dict[str, pd.DataFrame]:  # kind -> frame
     "Every record of a folder by kind; a `DataError` when there is none."
     kinds = dict.fromkeys(p.name.split(".")[0] for p in record_paths(folder))
-    if not kinds: raise DataError(f"{folder}: no record; run the notebooks that make them first")
+    if not kinds:
+        raise DataError(f"{folder}: no record; run the notebooks that make them first")
     return {kind: frame for kind in kinds if len(frame := read_records(folder, kind, seeds))}
 
 # %% ../../nbs/60_paper.records.ipynb #8525fb4a
@@ -161,40 +197,59 @@ def find_row(
     row: str,  # a cell of the row as the CSV writes it; several joined by a slash, e.g. "generator/FSQ", "FSQ/2.5/10"
 ) -> pd.Series:
     "The one row that holds all these cells; `ConfigError` when there is none or more than one."
-    parts = row.split("/")
-    found = numbers[[all(p in set(cells) for p in parts) for cells in numbers.astype(str).to_numpy()]]
+    parts = set(row.split("/"))
+    found = numbers[[parts <= set(cells) for cells in numbers.astype(str).to_numpy()]]
+    if len(found) == 1:
+        return found.iloc[0]
     texts = numbers.select_dtypes(exclude="number").astype(str)
-    if len(found) == 1: return found.iloc[0]
     known = ", ".join("/".join(c) for c in texts.iloc[:, :2].to_numpy()[:12])
     raise ConfigError(f"row {row!r}: found in {len(found)} rows, expected one (the table has {known})")
 
 # %% ../../nbs/60_paper.records.ipynb #e35042d4
 def named_record(
-    folder,  # folder of records
+    folder: str | Path,  # of records
     name: str,  # file name
     content: str,  # hash that the reader of it has noted
-) -> dict:
+) -> Record:
     "A record that something was made from; `DataError` when it is not there or says something else by now."
     path = Path(folder)/name
-    if not path.is_file(): raise DataError(f"{path}: missing; expected the record {name}@{content}")
+    if not path.is_file():
+        raise DataError(f"{path}: missing; expected the record {name}@{content}")
     record = read_record(path)
-    if (found := record_content(record)) != content: raise DataError(f"{path}: found content {found}, expected {content}: what was made from it is older")
+    if (found := record_content(record)) != content:
+        raise DataError(f"{path}: found content {found}, expected {content}: what was made from it is older")
     return record
 
+# %% ../../nbs/60_paper.records.ipynb #f2ef0a66
 def chain(
-    folder,  # folder of records
-    reads: dict,  # name -> content, of an artefact or a record
+    folder: str | Path,  # of records
+    reads: dict[str, str],  # name -> content, of an artefact or a record
 ) -> dict[str, dict]:  # name -> {"content", and "record" where it is one}
     "Everything that something was made from, all the way up: records, corpora, tables of published numbers."
-    found, todo = {}, list(reads.items())
+    found: dict[str, dict] = {}
+    todo = list(reads.items())
     while todo:
         name, content = todo.pop(0)
-        if name in found: continue
+        if name in found:
+            continue
         found[name] = {"content": content}
-        if not name.endswith(".json"): continue  # a corpus or a file of published numbers
+        if not name.endswith(".json"):
+            continue  # a corpus or a file of published numbers
         found[name]["record"] = named_record(folder, name, content)
         todo += found[name]["record"]["reads"].items()
     return found
+
+# %% ../../nbs/60_paper.records.ipynb #21ba57f1
+def _metric_with_mean(group: dict[str, dict], column: str, value: Any) -> dict[str, dict] | None:
+    "The metric that a column shows (`fid` of `reconstruction_fid`), when its mean is the value."
+    if not isinstance(value, (int, float, np.number)):
+        return None
+    shown = {m for metrics in group.values() for m in metrics if column == m or column.endswith(f"_{m}")}
+    for m in sorted(shown, key=len, reverse=True):
+        have = {n: {m: metrics[m]} for n, metrics in group.items() if m in metrics}
+        if math.isclose(np.mean([v[m] for v in have.values()]), value, rel_tol=1e-9, abs_tol=1e-12):
+            return have
+    return None
 
 # %% ../../nbs/60_paper.records.ipynb #e1565bcb
 def records_behind(
@@ -203,64 +258,53 @@ def records_behind(
     column: str,  # of the cell
 ) -> tuple[dict[str, dict], bool]:  # name -> {metric: value}; whether their mean is the number
     "The records behind a cell."
-    listed = str(cells.get("records", "")).split()
-    shared = {k for r in records.values() for k in r["labels"]} & set(cells.index)
-    agrees = lambda r: all(str(r["labels"][k]) == str(cells[k]) for k in shared if k in r["labels"])
-    mine = {n: r for n, r in records.items() if (n in listed if listed else agrees(r))}
-    if not mine: raise ConfigError(f"column {column!r}: no record behind this row; expected one with its {', '.join(sorted(shared)) or 'labels'}")
+    mine = _of_row(records, cells, column)
     metric = column.removesuffix("_ci")
     value = cells[metric] if metric in cells else cells[column]
     for kind in dict.fromkeys(r["kind"] for r in mine.values()):
         group = {n: r["metrics"] for n, r in mine.items() if r["kind"] == kind}
-        if (have := _metric_with_mean(group, metric, value)) is not None: return have, True
+        if (have := _metric_with_mean(group, metric, value)) is not None:
+            return have, True
     return {n: {} for n in mine}, False
 
-def _metric_with_mean(group: dict, column: str, value) -> dict | None:
-    "The metric that a column shows (`fid` of `reconstruction_fid`), when its mean is the value."
-    if not isinstance(value, (int, float, np.number)): return None
-    shown = {m for metrics in group.values() for m in metrics if column == m or column.endswith(f"_{m}")}
-    for m in sorted(shown, key=len, reverse=True):
-        have = {n: {m: metrics[m]} for n, metrics in group.items() if m in metrics}
-        if math.isclose(np.mean([v[m] for v in have.values()]), value, rel_tol=1e-9, abs_tol=1e-12): return have
-    return None
+def _of_row(records: dict[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
+    "The records that a row lists, or else those whose labels agree with it."
+    listed = str(cells.get("records", "")).split()
+    if listed:
+        mine = {n: r for n, r in records.items() if n in listed}
+    else:
+        agrees = lambda labels: all(str(labels[k]) == str(cells[k]) for k in labels if k in cells.index)
+        mine = {n: r for n, r in records.items() if agrees(r["labels"])}
+    if not mine:
+        shared = sorted({k for r in records.values() for k in r["labels"]} & set(cells.index))
+        expected = f"expected one with its {', '.join(shared) or 'labels'}"
+        raise ConfigError(f"column {column!r}: no record behind this row; {expected}")
+    return mine
 
 # %% ../../nbs/60_paper.records.ipynb #13b987f8
 def records_folder(
-    artefact,  # a file of a table or a figure
+    artefact: str | Path,  # a file of a table or a figure
 ) -> Path:
     "Where the records of an artefact are: `tables/records` of the project, or `records` of a run."
     here = Path(artefact).resolve().parent
     places = [here/"records", here.parent/"tables"/"records", here.parent/"records"]
     return next((p for p in places if p.is_dir()), places[0])
 
-def trace_number(
-    table,  # a table's CSV, e.g. tables/table_2.csv
-    row: str,  # see `find_row`
-    column: str,  # a column of the CSV
-) -> dict:
-    "Value, records, what those were built on, and the command that makes them again."
-    table = Path(table).with_suffix(".csv")
-    if not table.is_file(): raise DataError(f"{table}: missing; expected a table")
-    numbers, source = pd.read_csv(table), read_json(table.with_suffix(".provenance.json"))
-    if column not in numbers: raise ConfigError(f"{table.name}: no column {column!r}; expected one of {', '.join(numbers.columns)}")
-    found = chain(records_folder(table), source["reads"])
-    direct = {n: found[n]["record"] for n in source["reads"] if "record" in found[n]}
-    cells = find_row(numbers, row)
-    behind, exact = records_behind(direct, cells, column)
-    above = chain(records_folder(table), {k: c for n in behind for k, c in direct[n]["reads"].items()})
-    made = [{"record": n, "content": source["reads"][n], "node": node_of(n, direct[n]["kind"], direct[n]["labels"]), **behind[n]} for n in behind]
-    value = cells[column].item() if isinstance(cells[column], np.generic) else cells[column]
-    return {"table": table.name, "row": row, "column": column, "value": value, "mean_of_records": exact, "settings": source["settings"],
-            "table_commit": source["commit"], "records": [{**m, **_maker(direct[m["record"]])} for m in made],
-            "built_on": {n: {"content": a["content"], **(_maker(a["record"]) if "record" in a else {})} for n, a in above.items()},
-            "command": remake_command(source["settings"], [m["node"] for m in made])}
-
-def _maker(record: dict) -> dict:
+# %% ../../nbs/60_paper.records.ipynb #8c0c3475
+def _maker(record: dict) -> dict[str, Any]:
+    "What a trace says of a record."
     keep = ("commit", "dirty", "device", "time", "seconds", "cpu_seconds", "peak_memory_mb", "parameters")
     found = {k: record["made_by"][k] for k in keep if k in record["made_by"]}
-    return {"labels": record["labels"], **found, "reads": record["reads"], **({"gone": record["gone"]} if "gone" in record else {})}
+    lost = {"gone": record["gone"]} if "gone" in record else {}
+    return {"labels": record["labels"], **found, "reads": record["reads"], **lost}
 
-def remake_command(settings: dict, nodes: list) -> str:
+def _traced(name: str, content: str, record: dict, values: dict) -> dict[str, Any]:
+    "A record behind a cell, and the node of the graph that makes it."
+    node = node_of(name, record["kind"], record["labels"])
+    return {"record": name, "content": content, "node": node, **values, **_maker(record)}
+
+# %% ../../nbs/60_paper.records.ipynb #9b7e9f44
+def remake_command(settings: dict[str, str], nodes: list[str]) -> str:
     "One command that runs these nodes again, and whatever they need that is not there."
     run = f"runs/{settings['preset']}-{settings['corpus']}"
     place = "" if settings["corpus"] == "synthetic" else " source=PATH"
@@ -268,20 +312,59 @@ def remake_command(settings: dict, nodes: list) -> str:
     return ("OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 --rerun-incomplete "
             f"--config preset={settings['preset']} corpus={settings['corpus']}{place} --force {targets}")
 
+# %% ../../nbs/60_paper.records.ipynb #1dc9f3fc
+def trace_number(
+    table: str | Path,  # a table's CSV, e.g. tables/table_2.csv
+    row: str,  # see `find_row`
+    column: str,  # a column of the CSV
+) -> dict[str, Any]:
+    "Value, records, what those were built on, and the command that makes them again."
+    table = Path(table).with_suffix(".csv")
+    if not table.is_file():
+        raise DataError(f"{table}: missing; expected a table")
+    numbers, source = pd.read_csv(table), read_json(table.with_suffix(".provenance.json"))
+    if column not in numbers:
+        raise ConfigError(f"{table.name}: no column {column!r}; expected one of {', '.join(numbers.columns)}")
+    cells = find_row(numbers, row)
+    folder = records_folder(table)
+    read = chain(folder, source["reads"])
+    direct = {n: read[n]["record"] for n in source["reads"] if "record" in read[n]}
+    behind, exact = records_behind(direct, cells, column)
+    above = chain(folder, {k: c for n in behind for k, c in direct[n]["reads"].items()})
+    records = [_traced(n, source["reads"][n], direct[n], values) for n, values in behind.items()]
+    return {
+        "table": table.name,
+        "row": row,
+        "column": column,
+        "value": cells[column].item() if isinstance(cells[column], np.generic) else cells[column],
+        "mean_of_records": exact,
+        "settings": source["settings"],
+        "table_commit": source["commit"],
+        "records": records,
+        "built_on": {n: {"content": a["content"], **(_maker(a["record"]) if "record" in a else {})} for n, a in above.items()},
+        "command": remake_command(source["settings"], [r["node"] for r in records]),
+    }
+
 # %% ../../nbs/60_paper.records.ipynb #4f7191eb
 def describe_trace(trace: dict) -> list[str]:
     "A trace as lines for a reader."
-    lines = [f"{trace['table']}, {trace['row']}, {trace['column']}: {trace['value']}",
-             "the mean of" if trace["mean_of_records"] else "derived from"]
+    lines = [
+        f"{trace['table']}, {trace['row']}, {trace['column']}: {trace['value']}",
+        "the mean of" if trace["mean_of_records"] else "derived from",
+    ]
     for r in trace["records"]:
-        shown = {k: v for k, v in r.items() if isinstance(v, float) and k not in ("seconds", "cpu_seconds")}
-        lines += [f"  {r['record']}" + "".join(f"  {k} = {v}" for k, v in shown.items()), f"    {_state(r)}"]
-    if trace["built_on"]: lines += ["built on", *(f"  {n}: {_state(r)}" for n, r in trace["built_on"].items())]
+        numbers = [f"  {k} = {v}" for k, v in r.items() if isinstance(v, float) and k not in ("seconds", "cpu_seconds")]
+        lines += [f"  {r['record']}{''.join(numbers)}", f"    {_state(r)}"]
+    if trace["built_on"]:
+        lines += ["built on", *(f"  {n}: {_state(r)}" for n, r in trace["built_on"].items())]
     return [*lines, "make it again", f"  {trace['command']}"]
 
+# %% ../../nbs/60_paper.records.ipynb #a728a5f1
 def _state(r: dict) -> str:
     "Content, and for a record the commit, the time it took and the machine."
-    if "commit" not in r: return f"content {r['content']}"
+    if "commit" not in r:
+        return f"content {r['content']}"
     dirty = " with changes" if r["dirty"] else ""
     lost = f", without its {', '.join(r['gone'])}" if "gone" in r else ""
-    return f"content {r['content']}, commit {(r['commit'] or 'unknown')[:12]}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
+    commit = (r["commit"] or "unknown")[:12]
+    return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
