@@ -16,10 +16,10 @@ from .bvh import Rig, fit_rig
 from .config import atomic_file
 from .skeleton import Skeleton
 
-# %% ../nbs/13_gltf.ipynb #1913da25
+# %% ../nbs/13_gltf.ipynb #7b2f57a7
 _COMPONENT = {"float32": 5126, "uint16": 5123, "uint8": 5121}
 _SHAPE = {(): "SCALAR", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
-_VERTICES, _INDICES = 34962, 34963  # what a view is for, where a mesh reads it
+_VERTICES = 34962  # what a view is for, where a mesh reads it
 
 class _Buffer:
     "The binary part of a file as it grows."
@@ -30,7 +30,8 @@ class _Buffer:
         "Append an array (count, ...); the number of its accessor."
         data = values.astype(values.dtype.newbyteorder("<")).tobytes()
         view = dict(buffer=0, byteOffset=len(self.bytes), byteLength=len(data)) | ({} if target is None else dict(target=target))
-        accessor = dict(bufferView=len(self.views), componentType=_COMPONENT[values.dtype.name], count=len(values), type=_SHAPE[values.shape[1:]])
+        shape, component = _SHAPE[values.shape[1:]], _COMPONENT[values.dtype.name]
+        accessor = dict(bufferView=len(self.views), componentType=component, count=len(values), type=shape)
         if values.shape[1:] in ((), (3,)) and values.dtype == np.float32:
             flat = values.reshape(len(values), -1)
             accessor |= dict(min=flat.min(0).tolist(), max=flat.max(0).tolist())
@@ -70,7 +71,7 @@ def _rest_places(rig: Rig) -> np.ndarray:
             places[j] += places[parent]
     return places - [0, places[:, 1].min(), 0]
 
-# %% ../nbs/13_gltf.ipynb #63241f04
+# %% ../nbs/13_gltf.ipynb #d943294d
 def _mesh(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
     "The figure as a mesh bound to joints."
     corners, joint, faces = _figure(rig)
@@ -81,7 +82,11 @@ def _mesh(rig: Rig, buffer: _Buffer) -> dict[str, Any]:
     bound[:, 0] = joint[faces.ravel()]
     weights = np.zeros((faces.size, 4), np.float32)
     weights[:, 0] = 1
-    attributes = dict(POSITION=corners[faces.ravel()].astype(np.float32), NORMAL=normal.repeat(3, 0).astype(np.float32), JOINTS_0=bound, WEIGHTS_0=weights)
+    attributes = dict(
+        POSITION=corners[faces.ravel()].astype(np.float32),
+        NORMAL=normal.repeat(3, 0).astype(np.float32),
+        JOINTS_0=bound,
+        WEIGHTS_0=weights)
     return dict(primitives=[dict(attributes={k: buffer.add(v, _VERTICES) for k, v in attributes.items()}, material=0)])
 
 # %% ../nbs/13_gltf.ipynb #8a0a5337
@@ -111,7 +116,7 @@ def _animation(rig: Rig, buffer: _Buffer, name: str) -> dict[str, Any]:
     channels = [dict(sampler=k, target=dict(node=j, path=path)) for k, (j, path, _) in enumerate(curves)]
     return dict(name=name, samplers=samplers, channels=channels)
 
-# %% ../nbs/13_gltf.ipynb #7fadaef4
+# %% ../nbs/13_gltf.ipynb #6679be27
 def _glb(content: dict[str, Any], binary: bytes) -> bytes:
     "The two chunks of a binary glTF file."
     text = json.dumps(content, separators=(",", ":")).encode()
@@ -130,9 +135,16 @@ def write_glb(
 ) -> Path:
     "Write a motion as binary glTF, whole or not at all."
     rig, buffer = fit_rig(joints, skeleton, fps, skeleton.to_metres, names, rigid, str(path)), _Buffer()
-    content = dict(asset=dict(version="2.0", generator="fsq-mardm"), scene=0, scenes=[dict(nodes=[0, len(rig.names)])], nodes=_nodes(rig),
-                   meshes=[_mesh(rig, buffer)], skins=[_skin(rig, buffer)], animations=[_animation(rig, buffer, title)],
-                   materials=[dict(name="bone", pbrMetallicRoughness=dict(baseColorFactor=[.45, .6, .75, 1.], metallicFactor=0., roughnessFactor=.7))])
+    look = dict(baseColorFactor=[.45, .6, .75, 1.], metallicFactor=0., roughnessFactor=.7)
+    content = dict(
+        asset=dict(version="2.0", generator="fsq-mardm"),
+        scene=0,
+        scenes=[dict(nodes=[0, len(rig.names)])],
+        nodes=_nodes(rig),
+        meshes=[_mesh(rig, buffer)],
+        skins=[_skin(rig, buffer)],
+        animations=[_animation(rig, buffer, title)],
+        materials=[dict(name="bone", pbrMetallicRoughness=look)])
     content |= dict(accessors=buffer.accessors, bufferViews=buffer.views, buffers=[dict(byteLength=len(buffer.bytes))])
     with atomic_file(path) as t:
         t.write_bytes(_glb(content, buffer.bytes))

@@ -6,7 +6,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAYERS = {
-    "base": "config paths stats progress", "motion": "skeleton features bvh gltf", "data": "corpus text synthetic bandai bvh_import corpora",
+    "base": "config paths stats progress", "motion": "skeleton features bvh gltf",
+    "data": "corpus text synthetic bandai bvh_import corpora",
     "model": "fsq vq bottlenecks autoencoder diffusion diffmlp mardm length", "learn": "checkpoints train history",
     "measure": "evaluators metrics topology physics trajectories evaluate cost", "use": "official stages pipeline",
     "paper": "paper.records paper.artefacts paper.plots paper.claims paper.prose paper.article",
