@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'PROVENANCE', 'Metric', 'metric_words', 'summarise', 'estimates', 'in_order', 'headed', 'cells', 'ranged',
-           'settings_of', 'stamp', 'write_artefact', 'named', 'contents', 'write_table', 'write_note', 'save_figure',
+           'settings_of', 'stamp', 'named', 'contents', 'write_artefact', 'write_table', 'write_note', 'save_figure',
            'artefact_files', 'swap_folders', 'replace_artefacts', 'promote', 'run_cells', 'parameter_names', 'remake',
            'read_costs', 'stage_costs', 'measured_rate', 'remake_in_place']
 
 # %% ../../nbs/61_paper.artefacts.ipynb #32fc5008
 import ctypes, os, shutil, sys, tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,24 +34,45 @@ class Metric:
     words: str = ""  # in running text; empty: the name with spaces
 
     @property
-    def heading(self) -> str: return f"{self.label} {self.arrow}".strip()
-    @property
-    def better(self) -> int: return {"↓": -1, "↑": 1}.get(self.arrow, 0)
+    def heading(self) -> str:
+        "Of a column."
+        return f"{self.label} {self.arrow}".strip()
 
+    @property
+    def better(self) -> int:
+        "-1: lower, 1: higher, 0: neither."
+        return {"↓": -1, "↑": 1}.get(self.arrow, 0)
+
+# %% ../../nbs/61_paper.artefacts.ipynb #47693535
 METRICS = {
-    "fid": Metric("FID", "↓", 3, "FID"), "reconstruction_fid": Metric("Recon. FID", "↓", 4), "mpjpe": Metric("MPJPE mm", "↓", 1, "MPJPE"),
+    "fid": Metric("FID", "↓", 3, "FID"),
+    "reconstruction_fid": Metric("Recon. FID", "↓", 4),
+    "mpjpe": Metric("MPJPE mm", "↓", 1, "MPJPE"),
     "kinematic": Metric("Kinematic distance", "↓", 2, "kinematic distance"),
-    "top1": Metric("Top-1", "↑", 3), "top2": Metric("Top-2", "↑", 3), "top3": Metric("Top-3", "↑", 3, "R-precision top-3"),
-    "matching": Metric("Matching", "↓", 3), "clip_score": Metric("CLIP-score", "↑", 3),
-    "diversity": Metric("Diversity", "→", 3), "multimodality": Metric("MultiModality", "→", 3),
-    "jerk": Metric("Jerk m/s³", "→", 1), "jerk_distance": Metric("Jerk distance", "↓", 2), "skating": Metric("Foot skating", "", 3),
+    "top1": Metric("Top-1", "↑", 3),
+    "top2": Metric("Top-2", "↑", 3),
+    "top3": Metric("Top-3", "↑", 3, "R-precision top-3"),
+    "matching": Metric("Matching", "↓", 3),
+    "clip_score": Metric("CLIP-score", "↑", 3),
+    "diversity": Metric("Diversity", "→", 3),
+    "multimodality": Metric("MultiModality", "→", 3),
+    "jerk": Metric("Jerk m/s³", "→", 1),
+    "jerk_distance": Metric("Jerk distance", "↓", 2),
+    "skating": Metric("Foot skating", "", 3),
     "bone_variation": Metric("Bones vary, %", "↓", 1),
-    "code_usage": Metric("Used, % of codes", "", 1), "code_entropy": Metric("Entropy, bits", "", 2),
-    "code_perplexity": Metric("Perplexity", "", 0), "code_edge_mass": Metric("Edge mass, %", "", 1), "code_dead_levels": Metric("Dead levels", "", 1),
-    "swap": Metric("Swap corr.", "↑", 2, "rank correlation"), "swap_near": Metric("Local corr.", "↑", 2), "pairs": Metric("Pairs corr.", "↑", 2),
-    "end_distance": Metric("Distance to the grid", "", 3, "distance to the grid")}
+    "code_usage": Metric("Used, % of codes", "", 1),
+    "code_entropy": Metric("Entropy, bits", "", 2),
+    "code_perplexity": Metric("Perplexity", "", 0),
+    "code_edge_mass": Metric("Edge mass, %", "", 1),
+    "code_dead_levels": Metric("Dead levels", "", 1),
+    "swap": Metric("Swap corr.", "↑", 2, "rank correlation"),
+    "swap_near": Metric("Local corr.", "↑", 2),
+    "pairs": Metric("Pairs corr.", "↑", 2),
+    "end_distance": Metric("Distance to the grid", "", 3, "distance to the grid"),
+}
 METRICS["reconstruction_mpjpe"] = METRICS["mpjpe"]
 
+# %% ../../nbs/61_paper.artefacts.ipynb #44b260d1
 def metric_words(metric: str) -> str:
     "A metric in running text."
     return (METRICS[metric].words if metric in METRICS else "") or metric.replace("_", " ")
@@ -71,162 +93,249 @@ def summarise(
         rows.append(row)
     return pd.DataFrame(rows)
 
+# %% ../../nbs/61_paper.artefacts.ipynb #32d393fb
+def _mean_and_ends(group: pd.DataFrame, metric: str) -> tuple[float, float, float]:
+    "Mean, low and high; NaN where the metric is missing."
+    values = group[metric].dropna() if metric in group else pd.Series(dtype=float)
+    if not len(values):
+        return np.nan, np.nan, np.nan
+    mean = student(values)
+    if len(values) > 1 or f"{metric}_low" not in group:
+        return mean.value, mean.low, mean.high
+    low, high = (float(group.loc[values.index, f"{metric}_{end}"].iloc[0]) for end in ("low", "high"))
+    return mean.value, low, high
+
+# %% ../../nbs/61_paper.artefacts.ipynb #af678296
 def estimates(
     frame: pd.DataFrame,  # rows as of `read_records`, several kinds may be joined
-    methods: list,  # rows of the table in their order; those without a record are left out
-    metrics: list,  # columns; a metric that a method does not have is NaN
+    methods: list[str],  # rows of the table in their order; those without a record are left out
+    metrics: list[str],  # columns; a metric that a method does not have is NaN
 ) -> pd.DataFrame:  # a row a method: method, n, metric, metric_low, metric_high
     "Mean and 95 % interval: Student's over seeds, or the record's own `_low` and `_high` when there is one seed."
     rows = []
     for method in [m for m in methods if m in set(frame.method)]:
         group = frame[frame.method == method]
         row = {"method": method, "n": len(group)}
-        for m in metrics: row |= dict(zip((m, f"{m}_low", f"{m}_high"), _mean_and_ends(group, m)))
+        for m in metrics:
+            row |= dict(zip((m, f"{m}_low", f"{m}_high"), _mean_and_ends(group, m)))
         rows.append(row)
     return pd.DataFrame(rows)
 
-def _mean_and_ends(group: pd.DataFrame, metric: str) -> tuple:
-    values = group[metric].dropna() if metric in group else []
-    if not len(values): return np.nan, np.nan, np.nan
-    mean = student(values)
-    if len(values) > 1 or f"{metric}_low" not in group: return mean.value, mean.low, mean.high
-    return mean.value, *(float(group.loc[values.index, f"{metric}_{end}"].iloc[0]) for end in ("low", "high"))
-
-def in_order(frame: pd.DataFrame, methods: list, column: str = "method") -> pd.DataFrame:
+# %% ../../nbs/61_paper.artefacts.ipynb #976eed8d
+def in_order(
+    frame: pd.DataFrame,
+    methods: list[str],
+    column: str = "method",  # that holds the method
+) -> pd.DataFrame:
     "Rows by the place of their method in a list."
     place = {m: k for k, m in enumerate(methods)}
     return frame.sort_values(column, key=lambda c: c.map(place), kind="stable", ignore_index=True)
 
 # %% ../../nbs/61_paper.artefacts.ipynb #cfc3d877
 def headed(
-    metrics: list | tuple,  # names of metrics, in their order
+    metrics: Iterable[str],  # names of metrics, in their order
     **digits: int,  # where a table wants others than the metric's own
 ) -> dict[str, tuple[str, int]]:  # metric -> heading, digits
     "Headings of the columns of a table."
     return {m: (METRICS[m].heading, digits.get(m, METRICS[m].digits)) for m in metrics}
 
+# %% ../../nbs/61_paper.artefacts.ipynb #400e3aa2
 def cells(
     row: dict,  # of `summarise`
     columns: dict[str, tuple[str, int]],  # of `headed`
     scale: dict | None = None,  # metric -> factor, 100 for a share that is printed as percentage
 ) -> dict[str, str]:  # heading -> text
     "The cells of a row."
-    by = lambda m: (scale or {}).get(m, 1)
-    return {h: with_interval(row.get(m, np.nan)*by(m), row.get(f"{m}_ci", np.nan)*by(m), d) for m, (h, d) in columns.items()}
+    found = {}
+    for metric, (heading, digits) in columns.items():
+        factor = (scale or {}).get(metric, 1)
+        value, half = row.get(metric, np.nan), row.get(f"{metric}_ci", np.nan)
+        found[heading] = with_interval(value * factor, half * factor, digits)
+    return found
 
+# %% ../../nbs/61_paper.artefacts.ipynb #017c6bd6
 def ranged(row: dict, metric: str, digits: int = 2) -> str:
     "`0.52 [0.45, 0.58]` of a row of `estimates`."
-    return interval_text(*(row.get(f"{metric}{end}") for end in ("", "_low", "_high")), digits)
+    value, low, high = (row.get(f"{metric}{end}") for end in ("", "_low", "_high"))
+    return interval_text(value, low, high, digits)
 
 # %% ../../nbs/61_paper.artefacts.ipynb #cee3c793
 def settings_of(
     notebook: str,  # name of the notebook, e.g. "table_2"
-    names: dict,  # its `globals()` in the cell after the parameters
-) -> dict:  # "notebook", "corpus", "preset", "scale", "seeds", "parameters" (the others)
+    names: dict[str, Any],  # its `globals()` in the cell after the parameters
+) -> dict[str, Any]:  # "notebook", "corpus", "preset", "scale", "seeds", "parameters" (the others)
     "What an artefact is made from beside records."
     own = given(names)
     shared = {"corpus": own.pop("dataset_name"), **{k: own.pop(k) for k in ("preset", "scale", "seeds")}}
     return {"notebook": notebook, **shared, "parameters": own}
 
-def stamp(settings: dict, records: dict | None = None) -> str:
+# %% ../../nbs/61_paper.artefacts.ipynb #08ffe627
+def stamp(
+    settings: dict,  # of `settings_of`
+    records: dict[str, dict] | None = None,  # name -> record
+) -> str:
     "The sentence that ends every caption: corpus, preset, scale, seeds, and the commits of the records where they differ."
-    about = (f"Corpus: {settings['corpus']}. Preset: {settings['preset']}. Scale: {settings['scale']}. "
-             f"Seeds: {', '.join(str(s) for s in settings['seeds'])}.")
-    made = [r["made_by"] for r in (records or {}).values()]
+    seeds = ", ".join(str(s) for s in settings["seeds"])
+    about = f"Corpus: {settings['corpus']}. Preset: {settings['preset']}. Scale: {settings['scale']}. Seeds: {seeds}."
+    made = sorted((r["made_by"] for r in (records or {}).values()), key=lambda m: m["time"])
     state = lambda m: (m["commit"] or "unknown")[:8] + (" with changes" if m["dirty"] else "")
-    commits = list(dict.fromkeys(state(m) for m in sorted(made, key=lambda m: m["time"])))
+    commits = list(dict.fromkeys(map(state, made)))
     return about + (f" Records of commits {', '.join(commits)}." if len(commits) > 1 else "")
 
-# %% ../../nbs/61_paper.artefacts.ipynb #57d96a8f
+# %% ../../nbs/61_paper.artefacts.ipynb #e7dc1fab
 PROVENANCE = ".provenance.json"
 
+def named(
+    stem: str | Path,  # path of an artefact without ending
+) -> Path:
+    "The provenance of an artefact."
+    return Path(stem).with_name(f"{Path(stem).name}{PROVENANCE}")
+
+# %% ../../nbs/61_paper.artefacts.ipynb #27066a09
+def contents(
+    reads: Iterable,  # records (paths), or files of published numbers
+) -> dict[str, str]:  # file name -> content
+    "What an artefact was made from, by content."
+    hash_of = lambda p: record_content(read_record(p)) if p.suffix == ".json" else file_fingerprint(p)
+    return {p.name: hash_of(p) for p in map(Path, reads)}
+
+def _records(reads: Iterable) -> dict[str, dict]:
+    "The records among what an artefact was made from."
+    return {Path(p).name: read_record(p) for p in reads if Path(p).suffix == ".json"}
+
+# %% ../../nbs/61_paper.artefacts.ipynb #57d96a8f
 def write_artefact(
-    stem,  # path without ending
+    stem: str | Path,  # without ending
     parts: dict[str, Callable],  # ending -> function that writes the file at a path
     settings: dict,  # of `settings_of`
-    reads: list,  # records (paths) it was made from, or files of published numbers
+    reads: Iterable,  # records (paths) it was made from, or files of published numbers
 ) -> Path:  # of the provenance
     "Write the parts of an artefact and its provenance."
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=stem.parent, prefix=f".{stem.name}-") as t:
         staged = {ending: Path(t)/f"{stem.name}{ending}" for ending in parts}
-        for ending, write in parts.items(): write(staged[ending])
-        source = {"settings": settings, **commit_state(), "reads": contents(reads), "parts": {e: file_fingerprint(p) for e, p in staged.items()}}
+        for ending, write in parts.items():
+            write(staged[ending])
+        source = {
+            "settings": settings,
+            **commit_state(),
+            "reads": contents(reads),
+            "parts": {e: file_fingerprint(p) for e, p in staged.items()},
+        }
         named(stem).unlink(missing_ok=True)
-        for ending, path in staged.items(): os.replace(path, stem.with_name(f"{stem.name}{ending}"))
+        for ending, path in staged.items():
+            os.replace(path, stem.with_name(f"{stem.name}{ending}"))
         return write_json(named(stem), source)
-
-def named(stem) -> Path:
-    "The provenance of an artefact."
-    return Path(stem).with_name(f"{Path(stem).name}{PROVENANCE}")
-
-def contents(reads: list) -> dict[str, str]:  # file name -> content
-    "What an artefact was made from, by content."
-    hash_of = lambda p: record_content(read_record(p)) if p.suffix == ".json" else file_fingerprint(p)
-    return {p.name: hash_of(p) for p in map(Path, reads)}
-
-def _records(reads: list) -> dict: return {Path(p).name: read_record(p) for p in reads if Path(p).suffix == ".json"}
 
 # %% ../../nbs/61_paper.artefacts.ipynb #77708941
 def write_table(
     numbers: pd.DataFrame,  # unrounded, goes to CSV
     shown: pd.DataFrame,  # formatted text, goes to Markdown and LaTeX
-    stem,  # path without ending
+    stem: str | Path,  # without ending
     caption: str,  # what the table shows
     settings: dict,  # of `settings_of`; stamped into the caption
-    reads: list,  # records (paths) the numbers come from
+    reads: Iterable,  # records (paths) the numbers come from
     column_format: str | None = None,  # of LaTeX; None: one line a row
     more: dict[str, Callable] | None = None,  # further parts: ending -> function that writes it
 ) -> Path:  # of the Markdown
     "Write a table as CSV, Markdown and LaTeX with its provenance."
     stem, caption = Path(stem), f"{caption} {stamp(settings, _records(reads))}"
     latex = shown.to_latex(index=False, escape=True, caption=caption, label=f"tab:{stem.name}", column_format=column_format)
-    texts = {".csv": numbers.to_csv(index=False), ".tex": latex.replace("±", r"$\pm$").replace("–", "--"),
-             ".md": f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}\n"}
-    write = lambda text: lambda path: path.write_text(text, encoding="utf-8")
-    write_artefact(stem, {**{e: write(t) for e, t in texts.items()}, **(more or {})}, settings, reads)
+    texts = {
+        ".csv": numbers.to_csv(index=False),
+        ".tex": latex.replace("±", r"$\pm$").replace("–", "--"),
+        ".md": f"{shown.to_markdown(index=False, disable_numparse=True)}\n\n{caption}\n",
+    }
+    parts = {ending: _text(text) for ending, text in texts.items()}
+    write_artefact(stem, parts | (more or {}), settings, reads)
     return stem.with_suffix(".md")
 
-def write_note(text: str, stem, settings: dict, reads: list) -> Path:
+def _text(text: str) -> Callable:
+    "A part of an artefact that is this text."
+    return lambda path: path.write_text(text, encoding="utf-8")
+
+# %% ../../nbs/61_paper.artefacts.ipynb #5de75f89
+def write_note(
+    text: str,  # Markdown
+    stem: str | Path,  # without ending
+    settings: dict,  # of `settings_of`
+    reads: Iterable,  # records (paths) that it speaks of
+) -> Path:
     "Write one generated sentence or paragraph as Markdown, with its provenance."
-    write_artefact(stem, {".md": lambda path: path.write_text(text.strip() + "\n", encoding="utf-8")}, settings, reads)
+    write_artefact(stem, {".md": _text(text.strip() + "\n")}, settings, reads)
     return Path(stem).with_suffix(".md")
 
-def save_figure(fig, stem, caption: str, settings: dict, reads: list, dpi: int = 200) -> Path:
-    "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance; return the PNG's path."
-    text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"  # what was made from nothing holds for every run
+# %% ../../nbs/61_paper.artefacts.ipynb #1f99dbfe
+def save_figure(
+    fig: Any,  # of matplotlib
+    stem: str | Path,  # without ending
+    caption: str,  # what it shows
+    settings: dict,  # of `settings_of`; stamped into the caption
+    reads: Iterable,  # records (paths) that it shows; none: it holds for every run and bears no stamp
+    dpi: int = 200,
+) -> Path:  # of the PNG
+    "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance."
+    text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"
     draw = lambda clock: lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
-    parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": lambda path: path.write_text(text, encoding="utf-8")}
+    parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
     write_artefact(stem, parts, settings, reads)
     return Path(stem).with_suffix(".png")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #3f841d00
-def artefact_files(folder) -> dict[str, list[Path]]:  # stem -> its files, the provenance among them
+def artefact_files(folder: str | Path) -> dict[str, list[Path]]:  # stem -> its files, the provenance among them
     "The artefacts of a folder, each checked to be of one making."
-    found = {}
+    found: dict[str, list[Path]] = {}
     for path in sorted(Path(folder).glob(f"*{PROVENANCE}")):
         stem, parts = path.name.removesuffix(PROVENANCE), read_json(path).get("parts")
-        if not isinstance(parts, dict): raise DataError(f"{path}: names no parts; expected the provenance of an artefact; make it again")
+        if not isinstance(parts, dict):
+            raise DataError(f"{path}: names no parts; expected the provenance of an artefact; make it again")
         found[stem] = [path.with_name(f"{stem}{ending}") for ending in parts] + [path]
         for part, content in zip(found[stem], parts.values()):
-            if not part.is_file() or file_fingerprint(part) != content: raise DataError(f"{part}: is not the part that {path.name} names; make the artefact again")
+            if not part.is_file() or file_fingerprint(part) != content:
+                raise DataError(f"{part}: is not the part that {path.name} names; make the artefact again")
     return found
 
+# %% ../../nbs/61_paper.artefacts.ipynb #14650029
 def swap_folders(new: Path, old: Path) -> None:
     "Put the folder `new` in the place of `old`, which then has the name of `new`."
-    if not old.exists(): return new.rename(old)
+    if not old.exists():
+        new.rename(old)
+        return
     exchange = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if sys.platform == "linux" else None
     here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    if exchange is not None and exchange(here, os.fsencode(new), here, os.fsencode(old), flag) == 0: return
+    if exchange is not None and exchange(here, os.fsencode(new), here, os.fsencode(old), flag) == 0:
+        return
     aside = old.with_name(f".{old.name}-old")  # where the file system cannot exchange: two renames
     old.rename(aside)
     new.rename(old)
     aside.rename(new)
 
+# %% ../../nbs/61_paper.artefacts.ipynb #78c87de4
+def _fill(new: Path, old: Path, files: dict[str, list[Path]], records: list[Path] | None) -> None:
+    "The folder that takes the place of `old`."
+    if old.exists():
+        shutil.copytree(old, new, dirs_exist_ok=True)
+    for path in list(new.glob(f"*{PROVENANCE}")):
+        for part in list(new.glob(f"{path.name.removesuffix(PROVENANCE)}.*")):
+            part.unlink()
+    for path in (p for parts in files.values() for p in parts):
+        shutil.copyfile(path, new/path.name)
+    if records is None:
+        return
+    (new/"records").mkdir(exist_ok=True)
+    for path in list((new/"records").glob("*.json")):
+        path.unlink()
+    for path in records:
+        shutil.copyfile(path, new/"records"/path.name)
+
+def _same(a: Path, b: Path) -> bool:
+    "Whether two files hold the same."
+    return b.is_file() and a.read_bytes() == b.read_bytes()
+
 # %% ../../nbs/61_paper.artefacts.ipynb #2a301145
 def replace_artefacts(
-    folder,  # e.g. `tables`
+    folder: str | Path,  # e.g. `tables`
     files: dict[str, list[Path]],  # stem -> its files
     records: list[Path] | None = None,  # go to its `records`; None: what is there stays
 ) -> list[Path]:  # files that are new or other than before
@@ -235,34 +344,24 @@ def replace_artefacts(
     new = folder.parent/f".{folder.name}-new"
     clear_leftovers(folder.parent)
     shutil.rmtree(new, ignore_errors=True)  # of a promotion that was killed
-    with atomic_dir(new) as t: _fill(t, folder, files, records)
-    changed = [p.relative_to(new) for p in sorted(new.rglob("*")) if p.is_file() and not _same(p, folder/p.relative_to(new))]
+    with atomic_dir(new) as t:
+        _fill(t, folder, files, records)
+    made = [p.relative_to(new) for p in sorted(new.rglob("*")) if p.is_file()]
+    changed = [p for p in made if not _same(new/p, folder/p)]
     swap_folders(new, folder)
     shutil.rmtree(new, ignore_errors=True)
     return [folder/p for p in changed]
 
-def _fill(new: Path, old: Path, files: dict, records: list | None) -> None:
-    "The folder that takes the place of `old`."
-    if old.exists(): shutil.copytree(old, new, dirs_exist_ok=True)
-    for path in list(new.glob(f"*{PROVENANCE}")):
-        for part in list(new.glob(f"{path.name.removesuffix(PROVENANCE)}.*")): part.unlink()
-    for path in (p for parts in files.values() for p in parts): shutil.copyfile(path, new/path.name)
-    if records is None: return
-    (new/"records").mkdir(exist_ok=True)
-    for path in list((new/"records").glob("*.json")): path.unlink()
-    for path in records: shutil.copyfile(path, new/"records"/path.name)
-
-def _same(a: Path, b: Path) -> bool: return b.is_file() and a.read_bytes() == b.read_bytes()
-
 # %% ../../nbs/61_paper.artefacts.ipynb #c201fc1f
 def promote(
-    run,  # folder of a finished run, with `tables`, `figures` and `records`
-    project=".",  # folder of the project
+    run: str | Path,  # folder of a finished run, with `tables`, `figures` and `records`
+    project: str | Path = ".",  # folder of the project
 ) -> list[Path]:  # the files that changed
     "Put a run's tables, figures and the records behind them in the place of those that stand; a smoke run raises `ConfigError`."
     run, kinds = Path(run), ("tables", "figures")
     files = {kind: artefact_files(run/kind) for kind in kinds}
-    if not any(files.values()): raise DataError(f"{run}: holds no table or figure with a provenance; expected the output of a finished run")
+    if not any(files.values()):
+        raise DataError(f"{run}: holds no table or figure with a provenance; expected the output of a finished run")
     sources = [read_json(f[-1]) for kind in kinds for f in files[kind].values()]
     for source in sources:
         if (preset := source["settings"].get("preset")) in (None, "smoke"):
@@ -274,92 +373,128 @@ def promote(
 
 # %% ../../nbs/61_paper.artefacts.ipynb #99298e0b
 def run_cells(
-    notebook,  # path of a notebook with a cell tagged "parameters"
-    parameters: dict,  # values for it
-) -> dict:  # the names it has left
+    notebook: str | Path,  # a notebook with a cell tagged "parameters"
+    parameters: dict[str, Any],  # values for it
+) -> dict[str, Any]:  # the names it has left
     "Run a notebook's code in this process; `ConfigError` for a parameter that it does not have."
     code = [c for c in read_json(notebook)["cells"] if c["cell_type"] == "code"]
-    names = {"__name__": "__notebook__"}
+    names: dict[str, Any] = {"__name__": "__notebook__"}
     for k, cell in enumerate(code):
         exec(compile("".join(cell["source"]), f"{Path(notebook).name}, code cell {k}", "exec"), names)
-        if "parameters" not in cell["metadata"].get("tags", []): continue
-        if unknown := set(parameters) - set(names): raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
+        if "parameters" not in cell["metadata"].get("tags", []):
+            continue
+        if unknown := set(parameters) - set(names):
+            raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
         names.update(parameters)
     return names
 
-def parameter_names(notebook) -> set[str]:
+# %% ../../nbs/61_paper.artefacts.ipynb #af490335
+def parameter_names(notebook: str | Path) -> set[str]:
     "The names in a notebook's parameters cell."
     cells = [c for c in read_json(notebook)["cells"] if "parameters" in c["metadata"].get("tags", [])]
-    if len(cells) != 1: raise DataError(f"{notebook}: found {len(cells)} cells tagged 'parameters', expected one")
-    names = {}
+    if len(cells) != 1:
+        raise DataError(f"{notebook}: found {len(cells)} cells tagged 'parameters', expected one")
+    names: dict[str, Any] = {}
     exec("".join(cells[0]["source"]), names)
     return {n for n in names if not n.startswith("__")}
 
-# %% ../../nbs/61_paper.artefacts.ipynb #15ab08cd
-def remake(
-    out,  # folder for `tables` and `figures`
-    project=".",  # folder with `tables`, `figures` and `nbs/paper`
-    records=None,  # folder of records; None: those in `tables/records`
-    say: Callable = print,  # told of each notebook
-) -> tuple[set[str], dict[str, str]]:  # notebooks that were run; notebook -> why it could not be
-    "Make every artefact of a project again that needs records only."
-    project, made, left = Path(project), set(), {}
-    sources = [read_json(f[-1]) for kind in ("tables", "figures") for f in artefact_files(project/kind).values()]
-    for settings in _distinct([s["settings"] for s in sources]):
-        notebook = project/"nbs/paper"/f"{settings['notebook']}.ipynb"
-        known = parameter_names(notebook)
-        if "tables" in known: left[settings["notebook"]] = "made of tables and figures by make article"
-        if "checkpoints_dir" in known:
-            left[settings["notebook"]] = "draws from weights and data"
-        if settings["notebook"] in left: continue
-        say(f"{settings['notebook']}")
-        try: run_cells(notebook, _values(notebook, settings, Path(out), records or project/"tables/records"))
-        except DataError as e: left[settings["notebook"]] = str(e)
-        else: made.add(settings["notebook"])
-    return made, left
-
+# %% ../../nbs/61_paper.artefacts.ipynb #ada0819b
 def _distinct(settings: list[dict]) -> list[dict]:
+    "Settings without repetition; one notebook makes several artefacts."
     return [s for k, s in enumerate(settings) if s not in settings[:k]]
 
-def _values(notebook: Path, settings: dict, out: Path, records) -> dict:
+def _needs_more(notebook: Path) -> str:
+    "Why a notebook cannot be made from records alone; nothing if it can."
+    known = parameter_names(notebook)
+    if "checkpoints_dir" in known:
+        return "draws from weights and data"
+    return "made of tables and figures by make article" if "tables" in known else ""
+
+def _values(notebook: Path, settings: dict, out: Path, records: str | Path) -> dict[str, Any]:
     "The parameters of one making."
     kind = "figures" if settings["notebook"].startswith("figure") else "tables"
-    places = {"out": str(out/kind), "out_tables": str(out/"tables"), "records_dir": str(records),
-              "published": str(notebook.with_name("published.csv")), "hypotheses": str(notebook.with_name("claims.yaml"))}
+    places = {
+        "out": str(out/kind),
+        "out_tables": str(out/"tables"),
+        "records_dir": str(records),
+        "published": str(notebook.with_name("published.csv")),
+        "hypotheses": str(notebook.with_name("claims.yaml")),
+    }
     shared = {"dataset_name": settings["corpus"], **{k: settings[k] for k in ("preset", "scale", "seeds")}}
     known = parameter_names(notebook)
     return {**{k: v for k, v in places.items() if k in known}, **shared, **settings["parameters"]}
 
+# %% ../../nbs/61_paper.artefacts.ipynb #15ab08cd
+def remake(
+    out: str | Path,  # folder for `tables` and `figures`
+    project: str | Path = ".",  # folder with `tables`, `figures` and `nbs/paper`
+    records: str | Path | None = None,  # folder of records; None: those in `tables/records`
+    say: Callable = print,  # told of each notebook
+) -> tuple[set[str], dict[str, str]]:  # notebooks that were run; notebook -> why it could not be
+    "Make every artefact of a project again that needs records only."
+    project = Path(project)
+    made: set[str] = set()
+    left: dict[str, str] = {}
+    sources = [read_json(f[-1]) for kind in ("tables", "figures") for f in artefact_files(project/kind).values()]
+    for settings in _distinct([s["settings"] for s in sources]):
+        notebook = project/"nbs/paper"/f"{settings['notebook']}.ipynb"
+        if why := _needs_more(notebook):
+            left[settings["notebook"]] = why
+            continue
+        say(f"{settings['notebook']}")
+        try:
+            run_cells(notebook, _values(notebook, settings, Path(out), records or project/"tables/records"))
+        except DataError as e:
+            left[settings["notebook"]] = str(e)
+        else:
+            made.add(settings["notebook"])
+    return made, left
+
 # %% ../../nbs/61_paper.artefacts.ipynb #053a24c9
+_COSTS = ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb")
+
 def read_costs(
-    folder,  # folder of records
+    folder: str | Path,  # of records
 ) -> pd.DataFrame:  # a row a node: stage, name, method, model, seed, steps, seconds, cpu_seconds, peak_memory_mb, device, record
     "What every record of a folder cost."
     rows = []
     for path in record_paths(folder):
         record = read_record(path)
-        if record["kind"].endswith("_standard"): continue  # the same node wrote the record of the essential protocol, which counts
+        if record["kind"].endswith("_standard"):
+            continue  # the same node wrote the record of the essential protocol, which counts
         labels = {k: record["labels"].get(k) for k in ("method", "model", "seed")}
-        cost = {k: record["made_by"].get(k) for k in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "device")}
-        rows.append({"stage": record["kind"], "name": record["name"], **labels, "steps": record["metrics"].get("steps"), **cost, "record": path.name})
-    if not rows: raise DataError(f"{folder}: no record; expected those of a finished run")
+        cost = {k: record["made_by"].get(k) for k in (*_COSTS, "device")}
+        who = {"stage": record["kind"], "name": record["name"], **labels}
+        rows.append({**who, "steps": record["metrics"].get("steps"), **cost, "record": path.name})
+    if not rows:
+        raise DataError(f"{folder}: no record; expected those of a finished run")
     return pd.DataFrame(rows)
 
+# %% ../../nbs/61_paper.artefacts.ipynb #0b902069
+def _cost_of(stage: str, group: pd.DataFrame) -> dict[str, Any]:
+    "A row of `stage_costs`."
+    number = {c: pd.to_numeric(group[c], errors="coerce") for c in _COSTS}
+    return {
+        "stage": stage,
+        "nodes": len(group),
+        "seconds": number["seconds"].median(),
+        "all_seconds": number["seconds"].sum(),
+        "all_cpu_seconds": number["cpu_seconds"].sum(min_count=1),
+        "peak_memory_mb": number["peak_memory_mb"].max(),
+        "peak_gpu_memory_mb": number["peak_gpu_memory_mb"].max(),
+        "device": "; ".join(sorted(set(group.device.dropna()))),
+    }
+
+# %% ../../nbs/61_paper.artefacts.ipynb #6bb9a0d0
 def stage_costs(
     costs: pd.DataFrame,  # of `read_costs`
 ) -> pd.DataFrame:  # a row a stage, and one of all
     "Nodes, median and sum of seconds, peak of memory."
     return pd.DataFrame([*(_cost_of(s, g) for s, g in costs.groupby("stage", sort=False)), _cost_of("all", costs)])
 
-def _cost_of(stage: str, group: pd.DataFrame) -> dict:
-    number = {c: pd.to_numeric(group[c], errors="coerce") for c in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb")}
-    return {"stage": stage, "nodes": len(group), "seconds": number["seconds"].median(), "all_seconds": number["seconds"].sum(),
-            "all_cpu_seconds": number["cpu_seconds"].sum(min_count=1), "peak_memory_mb": number["peak_memory_mb"].max(),
-            "peak_gpu_memory_mb": number["peak_gpu_memory_mb"].max(), "device": "; ".join(sorted(set(group.device.dropna())))}
-
 # %% ../../nbs/61_paper.artefacts.ipynb #8cc16f96
 def measured_rate(
-    folder,  # folder of records
+    folder: str | Path,  # of records
     frames: float = 64.,  # length of a clip for generators; windows have theirs in the parameters
 ) -> pd.DataFrame:  # a row a device and stage: rate, runs
     "Operations a second of the training runs of a folder, from their parameters, steps and time."
@@ -368,22 +503,27 @@ def measured_rate(
         on_cpu = str(r["device"]).startswith("cpu") and pd.notna(r["cpu_seconds"])
         busy = r["cpu_seconds"] if on_cpu else r["seconds"]
         flops = _step_flops(r, read_record(Path(folder)/r["record"])["made_by"]["parameters"], frames)
-        if flops and r["steps"] and busy: rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
-    if not rows: raise DataError(f"{folder}: no record of a training run; expected train_ae or train_mardm")
+        if flops and r["steps"] and busy:
+            rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
+    if not rows:
+        raise DataError(f"{folder}: no record of a training run; expected train_ae or train_mardm")
     return pd.DataFrame(rows).groupby(["device", "stage"], as_index=False).agg(rate=("rate", "median"), runs=("rate", "size"))
 
+# %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
 def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:
     "Operations of one training step of a record; None where they are not counted."
-    if row["stage"] not in ("train_ae", "train_mardm") or "Softmax" in row["model"]: return None  # that head has other inputs
+    if row["stage"] not in ("train_ae", "train_mardm") or "Softmax" in row["model"]:
+        return None  # that head has other inputs
     batch, of_training = parameters["batch_size"], ("snap", "dequantise", "random_latents")
     more = {k: v for k, v in parameters.get("overrides", {}).items() if k not in of_training}
-    if row["stage"] == "train_ae": return autoencoder_flops(row["model"], batch, parameters["window_size"], **more)
+    if row["stage"] == "train_ae":
+        return autoencoder_flops(row["model"], batch, parameters["window_size"], **more)
     hidden = .6366*parameters["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
     return sum(generator_flops(row["model"], batch, round(frames/4), round(batch*frames/4*hidden), **more))
 
 # %% ../../nbs/61_paper.artefacts.ipynb #9eb3bdf2
 def remake_in_place(
-    project=".",  # as in `remake`
+    project: str | Path = ".",  # as in `remake`
     say: Callable = print,  # told of each notebook
 ) -> tuple[list[Path], dict[str, str]]:  # files that changed; notebook -> why it was left
     "Make tables and figures again from the committed records and put them where they belong."
@@ -395,9 +535,12 @@ def remake_in_place(
             old, new = (artefact_files(folder/kind) for folder in (project, Path(out)))
             stale = {s for s, f in old.items() if read_json(f[-1])["settings"]["notebook"] in made}
             kept = {s: f for s, f in old.items() if s not in stale or (s in new and _same_making(f, new[s]))}
-            if new: changed += replace_artefacts(project/kind, {**new, **kept})
+            if new:
+                changed += replace_artefacts(project/kind, {**new, **kept})
     return changed, left
 
+# %% ../../nbs/61_paper.artefacts.ipynb #ed74b896
 def _same_making(a: list[Path], b: list[Path]) -> bool:
+    "Whether the files of two artefacts were made of the same."
     one, other = (read_json(f[-1]) for f in (a, b))
     return all(one[k] == other[k] for k in ("settings", "reads", "parts"))
