@@ -216,7 +216,7 @@ def _html_words(text: str, context: Context) -> str:
         quote, records = context.quotes[int(found[1])], context.behind.get(int(found[1]), [])
         where = f"{quote.table}{f', row {quote.row}' if quote.row else ''}{f', column {quote.column}' if quote.column else ''}; from {', '.join(records)}"
         return f'<data title="{html.escape(where)}">'
-    return _MARK.sub(note, html.escape(text, quote=False))
+    return _MARK.sub(note, html.escape(text, quote=False).replace(" ± ", "\u00a0±\u00a0"))
 
 def _html_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
