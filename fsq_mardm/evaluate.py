@@ -26,8 +26,8 @@ from tqdm.auto import tqdm
 
 from .config import CheckpointError, ConfigError, DataError, atomic_file, derive_seed, fingerprint, numpy_rng
 from .features import features_to_joints, full_from_essential
-from .metrics import (clip_score, distinct_pools, diversity, duplicate_ceiling, frechet_distance, frechet_statistics, gallery_retrieval,
-                               matching_score, mpjpe, multimodality, r_precision)
+from .metrics import (clip_score, distinct_pools, diversity, duplicate_ceiling, frechet_distance, frechet_statistics,
+                               gallery_retrieval, matching_score, mpjpe, multimodality, r_precision)
 from .physics import jerk_distance, kinematic_distance, kinematics, over_clips, physics_metrics, rows_by_length
 from .stats import student
 
@@ -48,6 +48,7 @@ class Bodies:
         physics = {k: np.concatenate([p.physics[k] for p in parts]) for k in parts[0].physics}
         return cls(physics, np.concatenate([p.kinematics for p in parts]))
 
+# %% ../nbs/55_evaluate.ipynb #9deb0dba
 def measure_bodies(
     motions: list[np.ndarray],  # raw essential motions (T_i, D), of at least 4 frames
     split: Any,  # corpus split: skeleton and fps
@@ -98,7 +99,8 @@ def _token_lengths(split: Any, max_frames: int) -> np.ndarray:  # (N,) frames
         if not c: raise DataError(f"entry {i}: found no caption, expected at least one")
     lengths = np.minimum(np.asarray(split.lengths)//4*4, max_frames)
     shortest = int(lengths.argmin())
-    if lengths[shortest] < 4: raise DataError(f"entry {shortest}: found {int(split.lengths[shortest])} frames, expected at least one token (4)")
+    if lengths[shortest] < 4:
+        raise DataError(f"entry {shortest}: found {int(split.lengths[shortest])} frames, expected at least one token (4)")
     return lengths
 
 def make_reference(
@@ -339,6 +341,7 @@ class Variety:
 
 PUBLISHED_VARIETY = Variety(96, 30, 10)  # Guo et al. 2022
 
+# %% ../nbs/55_evaluate.ipynb #14a01de1
 @dataclass(frozen=True, order=True)
 class Job:
     "One motion to be made; they are made in this order, equal lengths together."
@@ -437,21 +440,21 @@ def _collected(jobs: list[Job], measured: list[_Measured], size: tuple[int, int]
 
 # %% ../nbs/55_evaluate.ipynb #e475d082
 def evaluate_generation(
-    sampler: Callable,  # sampler(captions, lengths, seeds) -> list of raw essential motions; `Caption` objects, frames and one integer seed a motion
+    sampler: Callable,  # sampler(captions, lengths, seeds) -> list of raw essential motions
     reference: Reference,
     repeats: int = 20,  # every repeat generates every entry anew, from another caption draw and other seeds
     seed: int = 0,  # base seed
     pool: int = 32,  # motions a text is ranked against
-    group: int = 64,  # motions in one call of the sampler; a generator's rounding depends on it, so leave it where numbers are to be repeated
+    group: int = 64,  # motions in one call of the sampler; rounding depends on it: leave it where numbers are to be repeated
     variety: Variety | None = None,  # of multimodality; None: leave it out
-    standard: Reference | None = None,  # real side under an evaluator of full features: the same motions scored by the standard protocol too
+    standard: Reference | None = None,  # under an evaluator of full features: the same motions by the standard protocol too
     entries: str | Path | None = None,  # file for what is kept of every motion, of `save_entries`
     progress: bool = True,  # show a bar
 ) -> dict[str, Any]:  # of `summary`; with `standard` also `["standard"]`, a record of its own
     "The generation row: mean and interval over repeats of every score, with the values of each repeat."
     if repeats < 1: raise ConfigError(f"repeats: found {repeats}, expected at least 1")
     if standard is not None and (not standard.standard or standard.split.ids != reference.split.ids):
-        raise ConfigError("standard: found a real side of other entries or of essential features, expected the same entries in full features")
+        raise ConfigError("standard: found other entries or an evaluator of essential features, expected the same entries in full features")
     references = [reference] if standard is None else [reference, standard]
     if variety: variety = replace(variety, captions=min(variety.captions, len(reference)))
     seeds = _repeat_seeds(seed, repeats)
@@ -461,8 +464,15 @@ def evaluate_generation(
     records = [summary(ref, _rows(made, n, ref, seeds, pool, variety), **about) for n, ref in enumerate(references)]
     return records[0] if standard is None else {**records[0], "standard": records[1]}
 
-def _rows(made: Generated, n: int, reference: Reference, seeds: Sequence[int], pool: int, variety: Variety | None) -> list[dict[str, float]]:
-    "Scores of each repeat under one of the references (the first is the main one)."
+def _rows(
+    made: Generated,
+    n: int,  # which of the references; the first is the main one
+    reference: Reference,
+    seeds: Sequence[int],  # of each repeat
+    pool: int,
+    variety: Variety | None,
+) -> list[dict[str, float]]:
+    "Scores of each repeat under one of the references."
     rows, main = [], n == 0
     for r, s in enumerate(seeds):
         contrasted = made.contrast[r] if made.contrast is not None and main else None
@@ -488,6 +498,7 @@ def save_entries(
 
 def _entry_hash(reference: Reference) -> str: return fingerprint([list(map(str, reference.split.ids)), reference.lengths.tolist()])
 
+# %% ../nbs/55_evaluate.ipynb #7d2f0ea6
 def load_entries(
     path: str | Path,  # file of `save_entries`
     reference: Reference,  # the real side it must belong to
@@ -496,7 +507,8 @@ def load_entries(
     if not Path(path).is_file(): raise CheckpointError(f"{path}: missing; expected what evaluate_generation kept of its entries")
     try:
         with safe_open(str(path), "pt") as f: about, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, OSError) as e: raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
+    except (SafetensorError, OSError) as e:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
     for what, expected in (("evaluator", reference.evaluator.fingerprint), ("entries", _entry_hash(reference))):
         if about.get(what) != expected: raise CheckpointError(f"{path}: of {what} {about.get(what)}, expected {expected}")
     physics = {k.removeprefix("physics."): v.numpy() for k, v in tensors.items() if k.startswith("physics.")}
@@ -546,8 +558,10 @@ def repeat_clip(motions: list, level: float, std: np.ndarray, rng: np.random.Gen
 
 # %% ../nbs/55_evaluate.ipynb #9e61fa96
 DEGRADATIONS = {  # name -> (function(motions, level, std, rng), levels)
-    "noise": (add_noise, (0.05, 0.1, 0.2, 0.4)), "frame drop": (drop_frames, (1, 3, 7, 15)), "time warp": (warp_time, (0.25, 0.5, 0.75, 1.0)),
-    "wrong caption": (swap_captions, (0.25, 0.5, 0.75, 1.0)), "one clip": (repeat_clip, (0.25, 0.5, 0.75, 1.0)), "smoothing": (over_smooth, (1, 2, 4, 8)),
+    "noise": (add_noise, (0.05, 0.1, 0.2, 0.4)), "frame drop": (drop_frames, (1, 3, 7, 15)),
+    "time warp": (warp_time, (0.25, 0.5, 0.75, 1.0)),
+    "wrong caption": (swap_captions, (0.25, 0.5, 0.75, 1.0)), "one clip": (repeat_clip, (0.25, 0.5, 0.75, 1.0)),
+    "smoothing": (over_smooth, (1, 2, 4, 8)),
 }
 DISTANCES = ("fid", "kinematic")  # to real motion; each has a floor
 EXPECTED = {  # (degradation, metric) -> direction the metric should take; what is not listed may do as it likes
@@ -600,9 +614,11 @@ def degradation_verdicts(
         steady = bool(sign) and all(sign*(b - a) >= -tolerance*size for a, b in zip(v, v[1:]))
         moved = 0 if still else int(np.sign(change))
         verdict = "below the floor" if below else "as expected" if moved == sign else "not as expected"
-        out.append({"degradation": name, "metric": metric, "expected": sign, "start": v[0], "end": v[-1], "steady": steady, "verdict": verdict})
+        out.append({"degradation": name, "metric": metric, "expected": sign, "start": v[0], "end": v[-1],
+                    "steady": steady, "verdict": verdict})
     return out
 
+# %% ../nbs/55_evaluate.ipynb #02c4cff3
 def seen_from(
     rows: list[dict[str, Any]],  # of `degradation_study`
 ) -> dict[str, dict[str, float | None]]:  # degradation -> distance -> level; None where it never is
