@@ -86,8 +86,12 @@ SAMPLING = (opt("--time_steps", type=at_least(1), default=18, help="steps of the
             opt("--repeat_times", type=at_least(1), default=1, help="motions for each text"))
 OUTPUT = (opt("--out", default="generation", help="folder of the results"), JSON,
           opt("--formats", default="npy,mp4,bvh,html",
-              help="npy: joints (frames, 22, 3) in metres; mp4; bvh; html: all repeats of a text in step"),
-          opt("--bvh_scale", type=at_least(1e-6, float), default=1., help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder"))
+              help="npy: joints (frames, 22, 3) in metres; npz: those and foot contacts; mp4; bvh; glb: glTF; "
+                   "html: all repeats of a text in step"),
+          opt("--bvh_scale", type=at_least(1e-6, float), default=1., help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder"),
+          opt("--bvh_names", default="humanml3d", help="joints of BVH and glb: humanml3d, lafan1 or mixamo"),
+          opt("--rigid_bones", action="store_true", help="BVH and glb with constant bones even where that moves joints"),
+          opt("--fps", type=at_least(1, float, 1000), default=None, help="frame rate of the BVH; the corpus's if absent"))
 
 # %% ../nbs/74_arguments.ipynb #74a00023
 def sampling_options(a) -> dict[str, Any]:

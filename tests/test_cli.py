@@ -48,7 +48,7 @@ def test_check_finds_what_is_wrong(corpus):
     (["sample", "--text_prompt", ""], "the text is empty"),
     (["sample", "--text_prompt", "a walk", "--motion_length", "7"], "found '7', expected 8 to 196 frames"),
     (["sample", "--text_prompt", "a walk", "--motion_length", "197"], "found '197', expected 8 to 196 frames"),
-    (["sample", "--text_prompt", "a walk", "--formats", "gif"], "found 'gif', expected some of npy,mp4,bvh,html"),
+    (["sample", "--text_prompt", "a walk", "--formats", "gif"], "found 'gif', expected some of npy,mp4,bvh,html,npz,glb"),
     (["edit", "--source_motion", "x.npy", "--text_prompt", "a walk", "--mask_edit_section", "40"], "found '40', expected START,END"),
     (["demo", "--methods", "FSK"], "found 'FSK', expected some of AE, VQ, FSQ"),
     (["sample", "--text_prompt", "a walk", "--seed", "-1"], "expected an integer from 0 to"),
