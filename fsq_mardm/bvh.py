@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .config import ConfigError, DataError, atomic_file
+from .config import ConfigError, DataError, atomic_file, shown
 from .skeleton import Skeleton, bones, matrix_to_euler, matrix_to_quat, qbetween, quat_to_matrix
 
 # %% ../nbs/12_bvh.ipynb #4a8632eb
@@ -37,10 +37,10 @@ class Bvh:
         "Index of each of `names`; `DataError` for one that is missing, or that stands twice in the file."
         for name in names:
             if (n := self.names.count(name)) > 1:
-                raise DataError(f"BVH joints: {name!r} stands {n} times, expected each joint that is used once")
+                raise DataError(f"BVH joints: {shown(name)} stands {n} times, expected each joint that is used once")
         for name in names:
             if name not in self.names:
-                raise DataError(f"BVH joints: {name!r} not found, expected one of {', '.join(self.names)}")
+                raise DataError(f"BVH joints: {shown(name)} not found, expected one of {', '.join(self.names)}")
         return [self.names.index(name) for name in names]
 
     def global_positions(self, names=None) -> np.ndarray:

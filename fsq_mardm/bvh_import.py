@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .bvh import read_bvh, resample
-from .config import DataError, read_json
+from .config import DataError, read_json, shown
 from .corpus import MAX_LENGTH, PUBLISHED, Caption, Clip, count_entries, read_array, read_lines, split_ids, write_corpus
 from .features import joints_to_features_batch
 from .skeleton import HUMANML3D, Skeleton, mirror_joints
@@ -101,13 +101,13 @@ def _mapped_names(named: dict, where: str) -> list[list[str]]:
     "The 22 lists of names; `DataError` for a joint of HumanML3D that is missing, unknown, or mapped to something else than names."
     names = HUMANML3D.joint_names
     if missing := [n for n in names if n not in named]:
-        raise DataError(f"{where}: joint {missing[0]!r} is not mapped; expected all 22 of HumanML3D")
+        raise DataError(f"{where}: joint {shown(missing[0])} is not mapped; expected all 22 of HumanML3D")
     if unknown := [n for n in named if n not in names]:
-        raise DataError(f"{where}: joint {unknown[0]!r} is unknown; expected one of {', '.join(names)}")
+        raise DataError(f"{where}: joint {shown(unknown[0])} is unknown; expected one of {', '.join(names)}")
     joints = [[v] if isinstance(v := named[n], str) else v for n in names]
     for name, parts in zip(names, joints):
         if not parts or not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-            raise DataError(f"{where}: joint {name!r} is {named[name]!r}; expected the name of a joint in the files, or a list of names")
+            raise DataError(f"{where}: joint {name!r} is {shown(named[name])}; expected a joint of the files by name, or a list of them")
     return joints
 
 # %% ../nbs/24_bvh_import.ipynb #8adbc117
@@ -119,12 +119,12 @@ def read_mapping(
     if not isinstance(found, dict) or not isinstance(found.get("joints"), dict):
         raise DataError(f"{path}: expected an object with 'joints' and 'scale'")
     if unknown := sorted(set(found) - {"joints", "scale", "up"}):
-        raise DataError(f"{path}: unknown entry {unknown[0]!r}; expected joints, scale, up")
+        raise DataError(f"{path}: unknown entry {shown(unknown[0])}; expected joints, scale, up")
     joints, scale, up = _mapped_names(found["joints"], str(path)), found.get("scale"), found.get("up", "y")
     if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
-        raise DataError(f"{path}: scale is {scale!r}; expected metres in a unit of the files, e.g. 0.01")
+        raise DataError(f"{path}: scale is {shown(scale)}; expected metres in a unit of the files, e.g. 0.01")
     if up not in ("y", "z"):
-        raise DataError(f"{path}: up is {up!r}; expected 'y' or 'z'")
+        raise DataError(f"{path}: up is {shown(up)}; expected 'y' or 'z'")
     return dict(joints=joints, scale=float(scale), up=up)
 
 # %% ../nbs/24_bvh_import.ipynb #80c57363
@@ -331,7 +331,7 @@ def import_folder(
     rules, table = read_mapping(mapping), read_caption_table(captions)
     absent = next((f for f in table if not (Path(source)/f).is_file()), None)
     if absent is not None:
-        raise DataError(f"{captions}: names {absent!r}, but {Path(source)/absent} is missing; expected a BVH file")
+        raise DataError(f"{captions}: names {shown(absent)}, but {Path(source)/absent} is missing; expected a BVH file")
     read = _read_files(Path(source), sorted(table), rules)
     for file, joints in read.items():
         _check_times(table[file], len(joints) - 1, captions)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments import JSON, MODEL, OUTPUT, SAMPLING, SEED, at_least, build_parser, json_object, note, one_line, opt
+from .arguments import CACHE, JSON, MODEL, OUTPUT, SAMPLING, SEED, at_least, build_parser, json_object, note, one_line, opt
 from .arguments import parameter_options, sampling_options, say
 from .config import ConfigError, FsqMardmError, check_name
 
@@ -89,7 +89,7 @@ def stage_options(stage: str) -> list[tuple]:
     "The options of a notebook of the paper."
     from fsq_mardm.notebooks import notebook_parameters
     from fsq_mardm.workflow import paper_notebook
-    return [*parameter_options(notebook_parameters(paper_notebook(stage))), JSON]
+    return [*parameter_options(notebook_parameters(paper_notebook(stage))), CACHE, JSON]
 
 # %% ../nbs/72_cli.ipynb #81a3b74d
 def _stage(words: str, stage: str, help: str):
@@ -110,7 +110,7 @@ _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test s
          opt("--source", default="", help="archive or folder that holds the corpus"),
          opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
          opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
-         opt("--dry_run", action="store_true", help="only say what would run"))
+         opt("--dry_run", action="store_true", help="only say what would run"), CACHE)
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.workflow import PaperSettings, run_graph
@@ -248,7 +248,7 @@ def edit(a):
          opt("--batch_size", type=at_least(1), default=128, help="captions a step"),
          opt("--lr", type=at_least(0, float), default=2e-4, help="learning rate"),
          opt("--seed", type=SEED, default=3407, help="base seed of every draw"),
-         opt("--device", default="", help="empty: a GPU if there is one"), JSON)
+         opt("--device", default="", help="empty: a GPU if there is one"), CACHE, JSON)
 def train_length(a):
     "train the length estimator that NA needs"
     from fsq_mardm.corpora import open_corpus
@@ -286,6 +286,7 @@ def main(arguments: list[str] | None = None) -> int:  # exit code: 0 done, 2 a m
     arguments, a = sys.argv[1:] if arguments is None else list(map(str, arguments)), None
     try:
         a = parser_for(arguments).parse_args(arguments)
+        if getattr(a, "cache", ""): os.environ["FSQ_MARDM_CACHE"] = os.path.abspath(a.cache)  # for the kernels of notebooks too
         return a.run_command(a) or 0
     except KeyboardInterrupt:
         note("stopped")

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['FsqMardmError', 'DataError', 'ConfigError', 'CheckpointError', 'shown', 'derive_seed', 'torch_rng', 'numpy_rng',
-           'atomic_file', 'atomic_dir', 'is_running', 'clear_leftovers', 'check_name', 'socket_folder', 'to_plain',
-           'write_json', 'read_json', 'fingerprint', 'file_fingerprint', 'of_kind', 'replace', 'close']
+           'atomic_file', 'scratch_dir', 'atomic_dir', 'is_running', 'clear_leftovers', 'check_name', 'socket_folder',
+           'to_plain', 'write_json', 'read_json', 'open_zip', 'fingerprint', 'file_fingerprint', 'of_kind', 'replace',
+           'close']
 
 # %% ../nbs/00_config.ipynb #38b34387
-import dataclasses, errno, hashlib, json, math, os, re, secrets, shutil, socket, tempfile
+import dataclasses, errno, hashlib, json, math, os, re, secrets, shutil, socket, tempfile, zipfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,6 +106,16 @@ def _full_disk_named(path: Path) -> Iterator[None]:
 
 # %% ../nbs/00_config.ipynb #5be92a10
 @contextmanager
+def scratch_dir(
+    parent: str | os.PathLike,  # where its content is to be renamed to
+) -> Iterator[Path]:  # removed when the block ends
+    "A hidden folder for what is not ready; `clear_leftovers` knows those that killed processes left."
+    folder = _temporary(Path(parent)/"folder")
+    folder.mkdir(parents=True)
+    try: yield folder
+    finally: shutil.rmtree(folder, ignore_errors=True)
+
+@contextmanager
 def atomic_dir(
     path: str | os.PathLike,  # the finished folder; it must not exist yet or be empty
 ) -> Iterator[Path]:  # the temporary folder to fill
@@ -196,6 +207,18 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict:
     twice = next((key for key, n in counts.items() if n > 1), None)
     if twice is not None: raise DataError(f"the key {shown(twice)} stands twice; expected each key once")
     return dict(pairs)
+
+# %% ../nbs/00_config.ipynb #c5a1e0d8
+def open_zip(
+    path: str | os.PathLike,  # an archive of tensors or arrays
+    times: int = 4,  # of its own size: the most that it may unpack to, beside a megabyte
+) -> zipfile.ZipFile:
+    "The archive; `zipfile.BadZipFile` when it is none, or would unpack to much more than it weighs."
+    archive = zipfile.ZipFile(path)
+    unpacked, most = sum(m.file_size for m in archive.infolist()), times * os.stat(path).st_size + 2**20
+    if unpacked <= most: return archive
+    archive.close()
+    raise zipfile.BadZipFile(f"it unpacks to {unpacked} bytes, expected at most {most}")
 
 # %% ../nbs/00_config.ipynb #7f95c0a4
 def fingerprint(value: Any, length: int = 12) -> str:

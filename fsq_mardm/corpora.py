@@ -7,14 +7,14 @@ __all__ = ['CORPORA', 'load_humanml3d', 'load_kit', 'evaluator_statistics', 'che
            'open_corpus', 'check_replaceable', 'prepare_corpus']
 
 # %% ../nbs/25_corpora.ipynb #f94bebe4
-import os, tempfile
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from .bandai import import_bandai
-from .config import ConfigError, DataError, check_name, read_json
+from .config import ConfigError, DataError, check_name, clear_leftovers, read_json, scratch_dir, shown
 from .corpus import Corpus, load_corpus, read_array
 from .synthetic import make_synthetic
 
@@ -85,7 +85,7 @@ def open_corpus(
         return load_corpus(Path(folder)/name, cache=cache)
     root = corpus_folder(name, folder)
     if not root.is_dir():
-        raise DataError(f"{root}: missing; expected the corpus {name!r} there (run the notebook prepare_data, or link your copy)")
+        raise DataError(f"{root}: missing; expected the corpus {shown(name)} there (run the notebook prepare_data, or link your copy)")
     return _PUBLISHED[name][1](root, cache=cache) if name in _PUBLISHED else load_corpus(root, name, cache=cache)
 
 # %% ../nbs/25_corpora.ipynb #0a57db3b
@@ -118,8 +118,9 @@ def _beside(
     "Yield the name of a new folder; when the block ends it takes the place of `root`, and only then the old corpus goes."
     check_replaceable(root, maker)
     root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as place:
-        new, old = Path(place)/"new", Path(place)/"old"
+    clear_leftovers(root.parent)
+    with scratch_dir(root.parent) as place:
+        new, old = place/"new", place/"old"
         yield new
         check_replaceable(root, maker)   # making took a while
         if root.exists():
@@ -141,13 +142,13 @@ def _link(
     if root.is_symlink() and root.resolve() == there:
         return
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise ConfigError(f"source {str(source)!r}: the corpus itself or a folder around it, expected another place than {root}, where the link goes")
+        raise ConfigError(f"source {shown(str(source))}: the corpus itself or a folder around it, expected another place than {root}, where the link goes")
     if root.exists() and not root.is_symlink():
         raise ConfigError(f"{root}: not a link, expected nothing else in its place; move it away, or name another dataset_dir")
     root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=f".{root.name}-") as place:
-        (Path(place)/"link").symlink_to(there, target_is_directory=True)
-        (Path(place)/"link").replace(root)
+    with scratch_dir(root.parent) as place:
+        (place/"link").symlink_to(there, target_is_directory=True)
+        (place/"link").replace(root)
 
 # %% ../nbs/25_corpora.ipynb #cdbf5faf
 def _check_source(name: str, source) -> None:
@@ -158,7 +159,7 @@ def _check_source(name: str, source) -> None:
     if name not in CORPORA and not (source and is_own(source)):
         check_corpus_name(name)
     if not source or not Path(source).exists():
-        raise DataError(f"source {str(source)!r}: missing; expected the {name} files")
+        raise DataError(f"source {shown(str(source))}: missing; expected the {name} files")
 
 # %% ../nbs/25_corpora.ipynb #940f4238
 def prepare_corpus(

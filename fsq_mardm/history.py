@@ -7,22 +7,33 @@ __all__ = ['read_history', 'read_events', 'last_course', 'read_log', 'read_run',
            'smooth_to_draw', 'gradient_spikes', 'convergence', 'run_measures', 'seed_spread', 'measures_table']
 
 # %% ../nbs/42_history.ipynb #52d8a796
-import re
+import re, zipfile, zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .config import ConfigError, DataError
+from .config import ConfigError, DataError, open_zip, shown
+from .corpus import parse_array
 
 # %% ../nbs/42_history.ipynb #6fa98e42
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError)  # what zipfile raises
+
 def read_history(
     out,  # folder of a run
 ) -> dict[str, np.ndarray]:  # name -> (N,) one value a step
-    "The scalars of every step of a run that `fit` finished; `DataError` where it has not."
+    "The scalars of every step of a run that `fit` finished; `DataError` where it has not, or for a damaged file."
     path = Path(out)/"history.npz"
     if not path.is_file(): raise DataError(f"{path}: missing; expected the folder of a finished run")
-    with np.load(path) as f: return dict(f)
+    try:
+        with open_zip(path) as archive: rows = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
+    except _DAMAGED as e:
+        why = shown(str(e))
+        raise DataError(f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote") from None
+    rows = {name: parse_array(data, f"{path}: {shown(name)}") for name, data in rows.items()}
+    if "step" not in rows or len({len(row) for row in rows.values()}) > 1:
+        raise DataError(f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'")
+    return rows
 
 # %% ../nbs/42_history.ipynb #3b1f6c0e
 def read_events(

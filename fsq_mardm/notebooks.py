@@ -44,7 +44,8 @@ def read_notebook(
         nb = nbformat.reads(text, as_version=4)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError, nbformat.ValidationError) as e:
         raise ConfigError(f"{path}: not a notebook ({shown(str(e))}); expected one in JSON") from None
-    language = nb.metadata.get("kernelspec", {}).get("language") or nb.metadata.get("language_info", {}).get("name") or "python"
+    said = ((nb.metadata.get(entry), key) for entry, key in (("kernelspec", "language"), ("language_info", "name")))
+    language = next((found for about, key in said if isinstance(about, dict) and (found := about.get(key))), "python")
     if language != "python": raise ConfigError(f"{path}: written for {shown(language)}; expected Python")
     nb.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
     return nb
@@ -85,7 +86,8 @@ class ThisPython(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         "This interpreter, whatever kernelspecs the machine has."
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        quiet = "--log-level=CRITICAL"  # it says nothing when it is ended
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
         return KernelSpec(argv=command, display_name="Python", language="python")
 
 def kernel_manager(
@@ -194,6 +196,8 @@ def run_notebook(
 ) -> Path:  # the executed copy
     "Check the parameters, execute the notebook, and put the executed copy in place; errors become `ConfigError`."
     parameters, source, output = check_parameters(notebook, parameters), read_notebook(notebook), Path(output)
+    if output.exists() and output.samefile(notebook):
+        raise ConfigError(f"{output}: is the notebook itself; expected another file for the executed copy")
     failed = output.with_suffix(".failed.ipynb")
     failed.unlink(missing_ok=True)
     forked = ForkedKernel() if fork else None
@@ -225,12 +229,14 @@ def _one_line(error: Exception) -> str:
         text = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
         return f"{text.splitlines()[0]} (cell {error.exec_count})"
     if isinstance(error, DeadKernelError): return "its kernel was killed (out of memory?); expected it to run to the end"
-    return f"no kernel of {sys.executable} ({str(error).splitlines()[0]}); expected one with ipykernel"
+    return f"no kernel of {sys.executable} ({shown(str(error))}); expected one with ipykernel"
 
 @contextmanager
 def _passed_on(manager: ThisPython) -> Iterator[None]:
-    "While the block runs, SIGTERM goes to the kernel."
+    "While the block runs, SIGTERM goes to the kernel; one that it ends was not killed, but stopped."
+    told = []
     def pass_on(number: int, frame: Any) -> None:
+        told.append(number)
         if (pid := getattr(manager.provisioner, "pid", None)): os.kill(pid, number)
         else: raise KeyboardInterrupt
     if threading.current_thread() is not threading.main_thread():
@@ -238,6 +244,9 @@ def _passed_on(manager: ThisPython) -> Iterator[None]:
         return
     before = signal.signal(signal.SIGTERM, pass_on)
     try: yield
+    except DeadKernelError:
+        if told: raise KeyboardInterrupt from None
+        raise
     finally: signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/71_notebooks.ipynb #9efbb102

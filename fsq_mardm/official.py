@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from .autoencoder import build_autoencoder
 from .checkpoints import check_tensor, first_line, load_into, names_line, refuse_web_page, unwrapped
-from .config import CheckpointError, ConfigError, DataError, file_fingerprint
+from .config import CheckpointError, ConfigError, DataError, file_fingerprint, open_zip, shown
 from .corpus import read_array
 from .diffmlp import AdaLNMLP
 from .evaluators import ContrastEvaluator, Evaluator, EvaluatorNet, MotionCLIP, clip_tokenizer_of, load_evaluator
@@ -40,7 +40,7 @@ def _read_pickle(path: Path) -> Any:
     try:
         zipped = zipfile.is_zipfile(path)
         if zipped:
-            with zipfile.ZipFile(path) as z: broken = z.testzip()
+            with open_zip(path) as z: broken = z.testzip()
             if broken: raise CheckpointError(f"{path}: {names_line([broken])}: checksum differs; the file is damaged, download it again")
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as e:
@@ -114,7 +114,7 @@ def _flat(state: Any, where: Any, prefix: str = "") -> dict[str, Tensor]:
 def _size(state: dict, key: str, axis: int, where: Any) -> int:
     "Length of an axis of a tensor of the state; a `CheckpointError` names the key if it is not there or has another rank."
     value = state.get(key)
-    if not isinstance(value, Tensor): raise CheckpointError(f"{where}: key {key!r} is missing, found {names_line(state, 3)}, ...")
+    if not isinstance(value, Tensor): raise CheckpointError(f"{where}: key {shown(key)} is missing, found {names_line(state, 3)}, ...")
     if value.ndim <= axis: raise CheckpointError(f"{where}: {key}: found shape {tuple(value.shape)}, expected at least {axis + 1} axes")
     return value.shape[axis]
 

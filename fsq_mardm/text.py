@@ -10,7 +10,7 @@ __all__ = ['MAX_TEXT', 'CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORD
            'read_plain_pickle', 'read_glove']
 
 # %% ../nbs/21_text.ipynb #01a34469
-import gzip, hashlib, math, os, pickle, re, struct, warnings, zipfile
+import gzip, hashlib, math, os, pickle, re, struct, warnings, zipfile, zlib
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tqdm.auto import tqdm
 
-from .config import CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, fingerprint, read_json
+from .config import CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, fingerprint, open_zip, read_json, shown
 from .corpus import read_array
 
 # %% ../nbs/21_text.ipynb #36a43e16
@@ -254,7 +254,7 @@ def openai_names(
     need += [f"transformer.resblocks.{i}.{b}" for i in range(max(_clip_layers(keep), 1)) for b in block]
     missing = [k for k in need if k not in keep]
     if missing:
-        raise CheckpointError(f"{where}: no {missing[0]!r} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
+        raise CheckpointError(f"{where}: no {shown(missing[0])} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
     return {k: keep[k] for k in need}
 
 # %% ../nbs/21_text.ipynb #7ec5425f
@@ -295,7 +295,7 @@ def _strided(storage, offset, size, stride, *_):
     "A tensor on the numbers of the archive, never beyond them."
     if not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)) or len(size) != len(stride):
         raise pickle.UnpicklingError("tensor with a bad shape")
-    if 0 not in size and offset + sum((n - 1) * s for n, s in zip(size, stride)) >= len(storage):
+    if 0 not in size and (offset + sum((n - 1) * s for n, s in zip(size, stride)) >= len(storage) or math.prod(size) > len(storage)):
         raise pickle.UnpicklingError("tensor beyond its numbers")
     return storage.as_strided(tuple(size), tuple(stride), offset)
 
@@ -333,7 +333,7 @@ class _ArchiveUnpickler(pickle._Unpickler):
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
 # %% ../nbs/21_text.ipynb #eb68c344
-_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError,
+_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError,
                   AssertionError, ArithmeticError, MemoryError, RecursionError, RuntimeError, OSError)  # what damaged bytes can raise
 
 def read_torchscript(
@@ -341,22 +341,21 @@ def read_torchscript(
 ) -> dict[str, torch.Tensor]:  # tensors by their dotted names
     "The tensors of a TorchScript archive, without running any of its code; `CheckpointError` for anything unexpected."
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             top = next((n[:-len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1), None)
             if top is None:
                 raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
-            tree = _ArchiveUnpickler(archive, top).load()
+            return _tensors(_ArchiveUnpickler(archive, top).load())
     except _PICKLE_ERRORS as e:
         raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({type(e).__name__}: {str(e)[:80]})") from None
-    found = {}
-    def walk(node, name):
-        if isinstance(node, torch.Tensor):
-            found[name] = node
-        elif isinstance(node, dict):
-            for k, v in node.items():
-                walk(v, f"{name}.{k}" if name else str(k))
-    walk(tree, "")
-    return found
+
+def _tensors(node, name: str = "") -> dict[str, torch.Tensor]:
+    "The tensors of a tree of records by their dotted names."
+    if isinstance(node, torch.Tensor):
+        return {name: node}
+    if not isinstance(node, dict):
+        return {}
+    return {at: t for k, v in node.items() for at, t in _tensors(v, f"{name}.{k}" if name else str(k)).items()}
 
 # %% ../nbs/21_text.ipynb #5a12ce88
 def _byte_letters() -> list[str]:
@@ -423,12 +422,12 @@ def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
     "Tensors of a CLIP weight file of any published form, read without running code from it."
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as z:
-            script = any(n.endswith("/constants.pkl") for n in z.namelist())
-        if script:
-            return read_torchscript(path)
     try:
+        if zipfile.is_zipfile(path):
+            with open_zip(path) as z:
+                script = any(n.endswith("/constants.pkl") for n in z.namelist())
+            if script:
+                return read_torchscript(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except _PICKLE_ERRORS as e:
         raise CheckpointError(f"{path}: not a weight file that can be read safely ({type(e).__name__}); "
@@ -632,10 +631,10 @@ def text_encoder(
 def embed_captions(
     encoder: TextEncoder,
     texts: list[str],
-    cache_dir=None,  # folder of the cache; None: none
+    cache_dir=None,  # folder of the cache; None: none. What FSQ_MARDM_CACHE says takes its place
 ) -> torch.Tensor:  # (N, dim) float32
     "Vectors of texts, in their order; each distinct text is encoded at most once for each encoder and cache."
-    found = _cached(encoder.encode, texts, Path(cache_dir)/encoder.key if cache_dir is not None else None, encoder.dim)
+    found = _cached(encoder.encode, texts, _cache_of(cache_dir, encoder.key), encoder.dim)
     return torch.stack([found[t] for t in texts]) if texts else torch.empty(0, encoder.dim)
 
 def embed_tokens(
@@ -646,11 +645,17 @@ def embed_tokens(
     "Token states of texts, in their order, cached likewise."
     if not texts:
         return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
-    found = _cached(encoder.encode_tokens, texts, Path(cache_dir)/f"{encoder.key}-tokens" if cache_dir is not None else None, encoder.width)
+    found = _cached(encoder.encode_tokens, texts, _cache_of(cache_dir, f"{encoder.key}-tokens"), encoder.width)
     states = [found[t] for t in texts]
     return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), torch.tensor(list(map(len, states)))
 
 # %% ../nbs/21_text.ipynb #2542e0b3
+def _cache_of(cache_dir, key: str) -> Path | None:
+    "The folder of one encoder's cache: below `cache_dir`, or below what FSQ_MARDM_CACHE says in its place."
+    if cache_dir is None: return None
+    elsewhere = os.environ.get("FSQ_MARDM_CACHE")
+    return (Path(elsewhere)/".text" if elsewhere else Path(cache_dir))/key
+
 def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[str, torch.Tensor]:
     "What `encode` makes of each distinct text, from the folder where it is there; what is new is added to the folder."
     keys = {t: hashlib.sha256(t.encode()).digest()[:16] for t in texts}
@@ -662,24 +667,34 @@ def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[s
         rows = [v if v.ndim > 1 else v[None] for v in made.values()]
         found = {"keys": hashes, "vectors": torch.cat(rows), "counts": torch.tensor(list(map(len, rows)))}
         with atomic_file(folder/f"{fingerprint(sorted(new))}.safetensors") as f:
-            save_file(found, f)
+            save_file({**found, "digest": _digest(found)}, f)
     return {t: made[t] if t in made else known[keys[t]] for t in keys}
 
 def _listing(folder: Path) -> tuple:
     "The files of a cache with their sizes and times: a folder that did not change is read once."
     return tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(folder.glob("[!.]*.safetensors")))
 
+def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
+    "SHA-256 of keys, vectors and counts."
+    h = hashlib.sha256()
+    for name in sorted(set(found) - {"digest"}): h.update(f"{name} {tuple(found[name].shape)} {found[name].dtype};".encode() + found[name].numpy().tobytes())
+    return torch.tensor(list(h.digest()), dtype=torch.uint8)
+
 @lru_cache(maxsize=4)
 def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch.Tensor]:
     "Everything cached of one encoder, by the hash of the text."
-    known = {}
+    known, advice = {}, "delete it to compute it anew"
     for file in (folder/name for name, *_ in listing):
         try:
             found = load_file(file)
-        except (SafetensorError, OSError) as e:
-            raise DataError(f"{file}: damaged cache of text vectors ({e}); expected a safetensors file, delete it to compute it anew") from None
-        if not {"keys", "vectors"} <= set(found) or found["vectors"].shape[1:] != (width,):
-            raise DataError(f"{file}: {sorted(found)}, expected keys and vectors of width {width}; delete it to compute it anew")
+        except (SafetensorError, OSError, ValueError) as e:
+            raise DataError(f"{file}: damaged cache of text vectors ({shown(str(e))}); expected a safetensors file, {advice}") from None
+        if "digest" not in found:   # of a version that wrote none: computed anew
+            continue
+        if set(found) != {"keys", "vectors", "counts", "digest"} or found["vectors"].shape[1:] != (width,):
+            raise DataError(f"{file}: {shown(sorted(found))}, expected keys, vectors of width {width}, counts and a digest; {advice}")
+        if not torch.equal(found["digest"], _digest(found)):
+            raise DataError(f"{file}: the digest differs, expected vectors as they were written; {advice}")
         rows = found["vectors"].unbind() if "-tokens" not in folder.name else found["vectors"].split(found["counts"].tolist())
         known.update(zip((k.tobytes() for k in found["keys"].numpy()), rows))
     return known
@@ -824,7 +839,7 @@ def read_glove(
         raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
     bad = next((w for w in words if type(index.get(w)) is not int or not 0 <= index[w] < len(vectors)), None)
     if bad is not None:
-        raise DataError(f"{folder}/{prefix}_idx.pkl: {bad!r} has row {index.get(bad)!r}, expected 0 to {len(vectors) - 1}")
+        raise DataError(f"{folder}/{prefix}_idx.pkl: {shown(bad)} has row {shown(index.get(bad))}, expected 0 to {len(vectors) - 1}")
     return Vocabulary(words, torch.from_numpy(vectors[[index[w] for w in words]]), kinds)
 
 Vocabulary.from_glove = staticmethod(read_glove)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .config import ConfigError, check_name, clear_leftovers, read_json
+from .config import ConfigError, check_name, clear_leftovers, read_json, shown
 from .paths import record_name, run_folder
 from .progress import progress_bar
 from .warm import warm_process
@@ -66,14 +66,14 @@ def given_settings(
         return PaperSettings(**json.loads(environment[SETTINGS]))
     names = list(PaperSettings.__dataclass_fields__)
     if unknown := sorted(set(config) - set(names)):
-        raise ConfigError(f"{unknown[0]!r} is no setting; expected some of {', '.join(names)}")
+        raise ConfigError(f"{shown(unknown[0])} is no setting; expected some of {', '.join(names)}")
     found = {name: value for name, value in config.items() if value is not None}
     if isinstance(found.get("seeds"), int):
         found["seeds"] = str(found["seeds"])
     for name, value in found.items():
         advice = f"expected it as `fsq-mardm paper --{name} TEXT`"
         if not isinstance(value, str):
-            raise ConfigError(f"{name}: snakemake has read the number {value!r}; {advice}")
+            raise ConfigError(f"{name}: snakemake has read the number {shown(value)}; {advice}")
         if "'" in value or "\n" in value:
             raise ConfigError(f"{name}: found a quote or a line break in {value[:60]!r}; {advice}")
     return PaperSettings(**found)
@@ -88,7 +88,7 @@ def known_preset(
     "The file of a preset; `ConfigError` for one that is not there."
     presets = {p.stem: p for p in sorted((Path(project)/"workflow/presets").glob("*.yaml"))}
     if name not in presets:
-        raise ConfigError(f"preset {name!r} is unknown; expected one of {', '.join(presets)}")
+        raise ConfigError(f"preset {shown(name)} is unknown; expected one of {', '.join(presets)}")
     return presets[name]
 
 # %% ../nbs/73_workflow.ipynb #384b9dea
@@ -99,9 +99,9 @@ def check_corpus_setting(
     "`ConfigError` unless the corpus is known or its source is a corpus, and there is a source where one is needed."
     if corpus not in CORPORA and not (Path(source)/"corpus.json").is_file():
         known = ", ".join(CORPORA)
-        raise ConfigError(f"corpus {corpus!r} is unknown; expected one of {known}, or source=PATH of a corpus of your own")
+        raise ConfigError(f"corpus {shown(corpus)} is unknown; expected one of {known}, or source=PATH of a corpus of your own")
     if corpus != "synthetic" and not source:
-        raise ConfigError(f"corpus {corpus!r} needs source=PATH: the folder or archive that holds it")
+        raise ConfigError(f"corpus {shown(corpus)} needs source=PATH: the folder or archive that holds it")
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ef
 @contextmanager

@@ -57,7 +57,7 @@ def test_check_finds_what_is_wrong(corpus):
     (["sample", "--text_prompt", "a walk", "--name", "../x"], "--name: found '../x'"),
     (["sample", "--text_prompt", "word "*1600], "a text of 7999 characters"),
     (["sample", "--text_path", "a\x1b[31m\nb"], "a\\x1b[31m\\nb: cannot be read"),
-    (["paper", "--seeds", "0 1"], "expected to be run in the project's folder"),
+    (["paper", "--seeds", "0 1"], "seeds: found '0 1', expected whole numbers"),
     (["notebook", "x.ipynb", "y.ipynb", "[1]"], "expected a JSON object"),
     (["notebook", "x.ipynb", "y.ipynb", "null"], "expected a JSON object"),
     (["notebook", "x.ipynb", "y.ipynb", "["*100_000], "expected a JSON object"),

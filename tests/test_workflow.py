@@ -103,6 +103,7 @@ def test_make_hands_settings_on_as_they_are(text, tmp_path):
     given, expected = [f"SOURCE={text}", f"CORPUS={text}", "PRESET=0007", "SEEDS=0"], ["--preset=0007", f"--corpus={text}", f"--source={text}", "--seeds=0"]
     assert json.loads(make("paper", *given).stdout) == ["-m", "fsq_mardm.cli", "paper", *expected]
     assert json.loads(make("paper", **dict(g.split("=", 1) for g in given)).stdout)[3:] == expected   # the same from the environment
+    assert json.loads(make("paper", *given, f"CACHE={text}").stdout)[-1] == f"--cache={text}"
     assert json.loads(make("promote", *given).stdout)[-1] == f"runs/0007-{text}"
     assert sorted(os.listdir(tmp_path)) == [".installed", "bin"]
 
