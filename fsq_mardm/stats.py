@@ -29,17 +29,25 @@ class Estimate:
     def interval(self, level: float = .05) -> tuple[float, float]:  # low, high; NaN where there is none
         "The interval that misses the truth in a share `level` of cases."
         half = student_t.ppf(1 - level/2, self.df)*self.error
-        if self.log: return self.value*math.exp(-half), self.value*math.exp(half)
+        if self.log:
+            return self.value*math.exp(-half), self.value*math.exp(half)
         return self.value - half, self.value + half
 
     @property
-    def low(self) -> float: return float(self.interval()[0])
+    def low(self) -> float:
+        "End of the 95 % interval."
+        return float(self.interval()[0])
+
     @property
-    def high(self) -> float: return float(self.interval()[1])
+    def high(self) -> float:
+        "End of the 95 % interval."
+        return float(self.interval()[1])
+
     @property
     def half(self) -> float:
         "Half the width of the 95 % interval of what is not a ratio."
         return float(student_t.ppf(.975, self.df)*self.error)
+
     @property
     def known(self) -> bool:
         "Whether there is an interval."
@@ -53,12 +61,39 @@ def student(
 ) -> Estimate:
     "Mean over runs with Student's interval (Student 1908)."
     v = np.asarray(list(values), float)
-    if v.ndim != 1 or not len(v): raise ValueError(f"values: found shape {v.shape}, expected (n,) with n of at least 1")
-    if log and (v <= 0).any(): raise ValueError(f"values: found {v.min():g}, expected numbers above 0 for their logarithms")
-    if log: v = np.log(v)
+    if v.ndim != 1 or not len(v):
+        raise ValueError(f"values: found shape {v.shape}, expected (n,) with n of at least 1")
+    if log and (v <= 0).any():
+        raise ValueError(f"values: found {v.min():g}, expected numbers above 0 for their logarithms")
+    if log:
+        v = np.log(v)
     back = math.exp if log else float
-    if len(v) < 2: return Estimate(back(v[0]), n=1, log=log)
+    if len(v) < 2:
+        return Estimate(back(v[0]), n=1, log=log)
     return Estimate(back(v.mean()), float(v.std(ddof=1)/math.sqrt(len(v))), len(v) - 1, len(v), how, log)
+
+# %% ../nbs/02_stats.ipynb #5eabdeb1
+def _welch(a: np.ndarray, b: np.ndarray) -> Estimate:
+    "Welch 1947, with Satterthwaite's degrees of freedom."
+    va, vb = (v.var(ddof=1)/len(v) for v in (a, b))
+    df = len(a) + len(b) - 2
+    if va + vb > 0:
+        df = (va + vb)**2/(va**2/(len(a) - 1) + vb**2/(len(b) - 1))
+    how = f"{len(a)} against {len(b)} seeds, not paired"
+    return Estimate(float(a.mean() - b.mean()), math.sqrt(va + vb), float(df), min(len(a), len(b)), how)
+
+# %% ../nbs/02_stats.ipynb #ff95fe6b
+def _unpaired(a: np.ndarray, b: np.ndarray) -> Estimate:
+    "a - b of runs that share no seed."
+    if min(len(a), len(b)) >= 2:
+        return _welch(a, b)
+    difference = float(a.mean() - b.mean())
+    if max(len(a), len(b)) == 1:
+        return Estimate(difference, n=1, how="one seed")
+    several = a if len(a) > 1 else b
+    error = float(several.std(ddof=1)*math.sqrt(1 + 1/len(several)))
+    how = f"{len(a)} against {len(b)} seeds, equal spread supposed"
+    return Estimate(difference, error, len(several) - 1, len(several), how)
 
 # %% ../nbs/02_stats.ipynb #d2b583ff
 def contrast(
@@ -68,30 +103,21 @@ def contrast(
 ) -> Estimate:
     "a - b, or a / b: paired where two seeds are in common, else Welch's, else with borrowed spread."
     a, b = ({k: float(v) for k, v in m.items()} for m in (a, b))
-    if log and min(*a.values(), *b.values()) <= 0: raise ValueError("values: found one of 0 or below, expected numbers above 0 for a ratio")
-    if log: a, b = ({k: math.log(v) for k, v in m.items()} for m in (a, b))
+    if log and min(*a.values(), *b.values()) <= 0:
+        raise ValueError("values: found one of 0 or below, expected numbers above 0 for a ratio")
+    if log:
+        a, b = ({k: math.log(v) for k, v in m.items()} for m in (a, b))
     common = [k for k in a if k in b]
-    if len(common) >= 2: found = student([a[k] - b[k] for k in common], how="paired by seed")
-    else: found = _unpaired(np.array(list(a.values())), np.array(list(b.values())))
+    if len(common) >= 2:
+        found = student([a[k] - b[k] for k in common], how="paired by seed")
+    else:
+        found = _unpaired(np.array(list(a.values())), np.array(list(b.values())))
     return replace(found, value=math.exp(found.value), log=True) if log else found
 
+# %% ../nbs/02_stats.ipynb #18d21225
 def ratio(a: Mapping, b: Mapping) -> Estimate:
     "a / b over seeds; the interval is that of the logarithm."
     return contrast(a, b, log=True)
-
-def _unpaired(a: np.ndarray, b: np.ndarray) -> Estimate:
-    difference, n = float(a.mean() - b.mean()), (len(a), len(b))
-    if min(n) >= 2: return _welch(a, b, difference)
-    if max(n) == 1: return Estimate(difference, n=1, how="one seed")
-    several = a if len(a) > 1 else b
-    return Estimate(difference, float(several.std(ddof=1)*math.sqrt(1 + 1/len(several))), len(several) - 1, len(several),
-                    f"{n[0]} against {n[1]} seeds, equal spread supposed")
-
-def _welch(a: np.ndarray, b: np.ndarray, difference: float) -> Estimate:
-    "Welch 1947, with Satterthwaite's degrees of freedom."
-    va, vb = (v.var(ddof=1)/len(v) for v in (a, b))
-    df = (va + vb)**2/(va**2/(len(a) - 1) + vb**2/(len(b) - 1)) if va + vb > 0 else len(a) + len(b) - 2
-    return Estimate(difference, math.sqrt(va + vb), float(df), min(len(a), len(b)), f"{len(a)} against {len(b)} seeds, not paired")
 
 # %% ../nbs/02_stats.ipynb #36a1f165
 def bootstrap(
@@ -103,9 +129,11 @@ def bootstrap(
 ) -> tuple[float, float]:  # low, high
     "Percentile bootstrap interval of a statistic (Efron 1979)."
     n = len(arrays[0])
-    if n < 2 or any(len(a) != n for a in arrays): raise ValueError(f"arrays: found lengths {[len(a) for a in arrays]}, expected equal ones of at least 2")
+    if n < 2 or any(len(a) != n for a in arrays):
+        raise ValueError(f"arrays: found lengths {[len(a) for a in arrays]}, expected equal ones of at least 2")
     drawn = [statistic(*(a[pick] for a in arrays)) for pick in rng.integers(0, n, (repeats, n))]
-    return tuple(float(q) for q in np.quantile(drawn, [level/2, 1 - level/2]))
+    low, high = np.quantile(drawn, [level/2, 1 - level/2])
+    return float(low), float(high)
 
 # %% ../nbs/02_stats.ipynb #63cce8bb
 def jackknife(
@@ -115,7 +143,8 @@ def jackknife(
     rng: np.random.Generator | None = None,  # of the groups; None: every g-th sample is a group
 ) -> Estimate:
     "Delete-a-group jackknife of a statistic over samples (Quenouille 1956, Tukey 1958)."
-    if n < 4: raise ValueError(f"samples: found {n}, expected at least 4")
+    if n < 4:
+        raise ValueError(f"samples: found {n}, expected at least 4")
     g = min(groups, n//2)
     group = np.arange(n) % g if rng is None else rng.permutation(n) % g
     left = np.array([statistic(np.flatnonzero(group != k)) for k in range(g)], float)
@@ -142,25 +171,33 @@ def _scale(estimate: Estimate, threshold: float, margin: float | None = None) ->
         if threshold <= 0 or (margin is not None and margin <= 1):
             raise ValueError(f"ratio: found threshold {threshold:g} and margin {margin}, expected above 0 and a factor above 1")
         distance, width = math.log(estimate.value/threshold), None if margin is None else math.log(margin)
-    else: distance, width = estimate.value - threshold, margin
-    if width is not None and width <= 0: raise ValueError(f"margin: found {margin:g}, expected above 0")
+    else:
+        distance, width = estimate.value - threshold, margin
+    if width is not None and width <= 0:
+        raise ValueError(f"margin: found {margin:g}, expected above 0")
     error = estimate.error or 1e-200  # seeds that agree to the last digit
     return distance/error, None if width is None else width/error
 
+# %% ../nbs/02_stats.ipynb #83ec70fc
 def difference_p(estimate: Estimate, threshold: float = 0.) -> float:  # NaN without an interval
     "Two-sided p: what an interval must miss to leave the threshold out."
-    if not estimate.known: return math.nan
+    if not estimate.known:
+        return math.nan
     return float(2*student_t.sf(abs(_scale(estimate, threshold)[0]), estimate.df))
 
+# %% ../nbs/02_stats.ipynb #4e2c85a8
 def equivalence_p(estimate: Estimate, margin: float, threshold: float = 0.) -> float:  # NaN without an interval
     "p of two one-sided tests: the larger of the two."
-    if not estimate.known: return math.nan
+    if not estimate.known:
+        return math.nan
     distance, width = _scale(estimate, threshold, margin)
     return float(max(student_t.sf(distance + width, estimate.df), student_t.cdf(distance - width, estimate.df)))
 
+# %% ../nbs/02_stats.ipynb #763faa1c
 def beyond_p(estimate: Estimate, margin: float, threshold: float = 0.) -> float:  # NaN without an interval
     "Two-sided p: what an interval must miss to leave the whole margin out."
-    if not estimate.known: return math.nan
+    if not estimate.known:
+        return math.nan
     distance, width = _scale(estimate, threshold, margin)
     return float(min(1., 2*student_t.sf(abs(distance) - width, estimate.df)))
 
@@ -186,11 +223,16 @@ def verdict(
     level: float = .05,  # of the interval that decides
 ) -> str:  # one of `VERDICTS`
     "Supported, contradicted, equivalent or undecided."
-    if side not in ("<", ">", "="): raise ValueError(f"side: found {side!r}, expected '<', '>' or '='")
-    if side == "=" and margin is None: raise ValueError("margin: found none, expected one for the side '='")
-    if margin is not None and estimate.known and 2*equivalence_p(estimate, margin, threshold) < level: return EQUIVALENT
-    if side == "=": return CONTRADICTED if beyond_p(estimate, margin, threshold) < level else UNDECIDED
-    if not difference_p(estimate, threshold) < level: return UNDECIDED
+    if side not in ("<", ">", "="):
+        raise ValueError(f"side: found {side!r}, expected '<', '>' or '='")
+    if side == "=" and margin is None:
+        raise ValueError("margin: found none, expected one for the side '='")
+    if margin is not None and estimate.known and 2*equivalence_p(estimate, margin, threshold) < level:
+        return EQUIVALENT
+    if side == "=":
+        return CONTRADICTED if beyond_p(estimate, margin, threshold) < level else UNDECIDED
+    if not difference_p(estimate, threshold) < level:
+        return UNDECIDED
     return SUPPORTED if (estimate.value < threshold) == (side == "<") else CONTRADICTED
 
 # %% ../nbs/02_stats.ipynb #f15e264c
@@ -202,12 +244,14 @@ class Question:
     threshold: float = 0.
     margin: float | None = None
 
+# %% ../nbs/02_stats.ipynb #e282bff8
 def decision_p(question: Question) -> float:  # NaN without an interval
     "The smallest level at which the interval decides something."
     e, q = question.estimate, question
     apart = beyond_p(e, q.margin, q.threshold) if q.side == "=" else difference_p(e, q.threshold)
     return apart if q.margin is None else min(apart, 2*equivalence_p(e, q.margin, q.threshold))
 
+# %% ../nbs/02_stats.ipynb #a499e2b9
 def judge_family(
     questions: Sequence[Question],
     level: float = .05,  # chance of any false call in the family
@@ -216,27 +260,35 @@ def judge_family(
     p = [decision_p(q) for q in questions]
     adjusted = holm(p)
     own = [level*a/b if b > 0 else level for a, b in zip(p, adjusted)]  # the level that the procedure leaves each
-    told = [verdict(q.estimate, q.side, q.threshold, q.margin, l) if b < level else UNDECIDED for q, l, b in zip(questions, own, adjusted)]
+    told = [
+        verdict(q.estimate, q.side, q.threshold, q.margin, l) if b < level else UNDECIDED
+        for q, l, b in zip(questions, own, adjusted)
+    ]
     return list(zip(p, adjusted, told))
 
 # %% ../nbs/02_stats.ipynb #2a1b7b91
 def with_interval(mean: float | None, half: float | None = None, digits: int = 3) -> str:
     "`mean ± half`, the mean alone when there is no interval, a dash when there is no number."
-    if mean is None or not math.isfinite(mean): return "–"
+    if mean is None or not math.isfinite(mean):
+        return "–"
     return f"{mean:.{digits}f}" if half is None or not math.isfinite(half) else f"{mean:.{digits}f} ± {half:.{digits}f}"
 
+# %% ../nbs/02_stats.ipynb #3ec789c4
 def three_digits(number: float | None) -> str:
     "Three significant digits, no exponent for everyday sizes."
-    if number is None or not math.isfinite(number): return "–"
+    if number is None or not math.isfinite(number):
+        return "–"
     digits = 0 if abs(number) >= 1000 else max(0, 2 - math.floor(math.log10(abs(number)))) if number else 0
     return f"{number:.{min(digits, 6)}f}"
 
+# %% ../nbs/02_stats.ipynb #b47e5875
 def interval_text(
     value: float | None, low: float | None = None, high: float | None = None,
     digits: int | None = None,  # after the point; None: three significant ones
 ) -> str:
     "`0.52 [0.45, 0.58]`, the number alone where there is no interval, a dash where there is no number."
-    if value is None or not math.isfinite(value): return "–"
+    if value is None or not math.isfinite(value):
+        return "–"
     write = three_digits if digits is None else lambda x: f"{x:.{digits}f}"
     missing = low is None or high is None or not (math.isfinite(low) and math.isfinite(high))
     return write(value) if missing else f"{write(value)} [{write(low)}, {write(high)}]"

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MAX_TITLE', 'FORMATS', 'MAX_PANELS', 'title_text', 'fonts_for', 'standing', 'motion_html', 'save_html', 'show',
-           'save_mp4', 'parse_formats', 'contact_track', 'save_motion', 'save_motions', 'poses_png']
+           'save_mp4', 'parse_formats', 'save_motion', 'save_motions', 'poses_png']
 
 # %% ../nbs/70_viewer.ipynb #a2992d83
 import base64, functools, hashlib, html, io, json, sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,7 @@ from matplotlib.ft2font import FT2Font
 
 from .bvh import write_bvh
 from .config import ConfigError, DataError, atomic_file, shown
-from .gltf import write_glb
 from .paper.plots import draw_pose, head_joint, limb_colours, project
-from .progress import progress_bar
 
 # %% ../nbs/70_viewer.ipynb #70d00002
 MAX_TITLE = 200  # characters
@@ -42,17 +41,23 @@ def title_text(text: str) -> str:
 @functools.cache
 def _letters(file: str) -> frozenset[int]:
     "Code points that a font file can draw at any size."
-    try: font = FT2Font(file)
-    except (OSError, RuntimeError): return frozenset()
+    try:
+        font = FT2Font(file)
+    except (OSError, RuntimeError):
+        return frozenset()
     return frozenset(font.get_charmap()) if font.scalable else frozenset()
 
+# %% ../nbs/70_viewer.ipynb #77bd450e
 def fonts_for(
     text: str,
 ) -> tuple[list[str], set[str]]:  # families, to be tried in this order; letters that none has
     "Installed font families that together can draw a text."
-    families, missing = ["DejaVu Sans"], {ord(c) for c in text if not c.isspace()} - _letters(font_manager.findfont("DejaVu Sans"))
+    families = ["DejaVu Sans"]
+    letters = {ord(c) for c in text if not c.isspace()}
+    missing = letters - _letters(font_manager.findfont("DejaVu Sans"))
     for font in font_manager.fontManager.ttflist if missing else ():
-        if font.name.startswith("Last Resort"): continue  # it draws boxes
+        if font.name.startswith("Last Resort"):
+            continue  # it draws boxes
         if has := missing & _letters(font.fname):
             families.append(font.name)
             missing -= has
@@ -60,8 +65,8 @@ def fonts_for(
 
 # %% ../nbs/70_viewer.ipynb #74bc7fd0
 def standing(
-    joints,  # (T, J, 3) metres
-    feet,  # joint numbers of the feet
+    joints: np.ndarray,  # (T, J, 3) metres
+    feet: Sequence[int],  # joint numbers
     fps: float,
     height: float = 0.08,  # metres above the lowest foot of the clip
     speed: float = 0.35,  # metres a second
@@ -69,14 +74,18 @@ def standing(
     "Whether each foot joint stands: near the lowest foot height of the clip and nearly still."
     p = np.asarray(joints)[:, list(feet)]
     v = np.linalg.norm(np.diff(p, axis=0, append=p[-1:]), axis=-1)*fps
-    if len(v) > 1: v[-1] = v[-2]
+    if len(v) > 1:
+        v[-1] = v[-2]
     return (p[..., 1] < p[..., 1].min() + height) & (v < speed)
 
-def _check(joints, n_joints: int) -> np.ndarray:
+# %% ../nbs/70_viewer.ipynb #2b6347fc
+def _check(joints: np.ndarray, n_joints: int) -> np.ndarray:
+    "Joints (T, J, 3) as float64; `DataError` for another shape, or numbers that are not finite."
     joints = np.asarray(joints, dtype=np.float64)
     if joints.ndim != 3 or joints.shape[1:] != (n_joints, 3) or not len(joints):
         raise DataError(f"motion: shape {joints.shape}, expected (T, {n_joints}, 3) with T >= 1")
-    if not np.isfinite(joints).all(): raise DataError("motion: holds NaN or infinity, expected metres")
+    if not np.isfinite(joints).all():
+        raise DataError("motion: holds NaN or infinity, expected metres")
     return joints
 
 # %% ../nbs/70_viewer.ipynb #0c6ccbd0
@@ -84,9 +93,12 @@ _STYLE = """
 :root{color-scheme:light}*{box-sizing:border-box}
 body{margin:0;font:14px/1.4 system-ui,sans-serif;background:#fff;color:#222}
 #panels{display:grid;gap:8px;padding:8px}figure{margin:0;min-width:0}
-figcaption{padding:2px 4px;font-size:13px}canvas{display:block;width:100%;border:1px solid #ddd;border-radius:6px;background:#fafafa;cursor:grab;touch-action:none}
-#bar{display:flex;flex-wrap:wrap;gap:10px;align-items:center;padding:4px 12px 10px}#scrub{flex:1;min-width:140px}button,select{font:inherit;padding:3px 10px}
-p{margin:0;padding:0 12px 10px;font-size:12px;color:#666}output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
+figcaption{padding:2px 4px;font-size:13px}
+canvas{display:block;width:100%;border:1px solid #ddd;border-radius:6px;background:#fafafa;cursor:grab;touch-action:none}
+#bar{display:flex;flex-wrap:wrap;gap:10px;align-items:center;padding:4px 12px 10px}
+#scrub{flex:1;min-width:140px}button,select{font:inherit;padding:3px 10px}
+p{margin:0;padding:0 12px 10px;font-size:12px;color:#666}
+output{min-width:9em;text-align:right;font-variant-numeric:tabular-nums}
 """
 
 # %% ../nbs/70_viewer.ipynb #1dbd266e
@@ -96,9 +108,10 @@ const $ = id => document.getElementById(id), panels = [];
 let frame = 0, playing = true, clock = null, yaw = 0.6, pitch = 0.25, zoom = 1;
 const last = Math.max(...S.motions.map(m => m.frames)) - 1;
 for (const m of S.motions) {
-  const raw = atob(m.data), bytes = Uint8Array.from(raw, c => c.charCodeAt(0)), mm = m.far ? new Int32Array(bytes.buffer) : new Int16Array(bytes.buffer);
+  const raw = atob(m.data), bytes = Uint8Array.from(raw, c => c.charCodeAt(0)), mm = new Int16Array(bytes.buffer);
   m.at = (f, j) => { const k = 3 * (f * S.parents.length + j); return [mm[k] / 1000, mm[k + 1] / 1000, mm[k + 2] / 1000]; };
-  const figure = document.createElement('figure'), canvas = document.createElement('canvas'), caption = document.createElement('figcaption');
+  const figure = document.createElement('figure'), caption = document.createElement('figcaption');
+  const canvas = document.createElement('canvas');
   caption.textContent = m.title; canvas.setAttribute('aria-label', m.title);
   figure.append(canvas, caption); $('panels').append(figure); panels.push([m, canvas]); turn(canvas);
 }
@@ -112,8 +125,13 @@ function turn(canvas) {
     yaw = from[2] - (e.clientX - from[0]) / 150; pitch = Math.min(1.5, Math.max(-0.05, from[3] + (e.clientY - from[1]) / 150)); draw();
   };
   canvas.onpointerup = canvas.onpointercancel = () => from = null;
-  canvas.addEventListener('wheel', e => { e.preventDefault(); zoom = Math.min(4, Math.max(0.3, zoom * Math.exp(-e.deltaY / 600))); draw(); }, {passive: false});
+  const wheel = e => { e.preventDefault(); zoom = Math.min(4, Math.max(0.3, zoom * Math.exp(-e.deltaY / 600))); draw(); };
+  canvas.addEventListener('wheel', wheel, {passive: false});
 }
+"""
+
+# %% ../nbs/70_viewer.ipynb #f6f313bc
+_CAMERA = """
 function camera(centre, width, height) {
   const cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch), f = 1.6 * height * zoom, far = 4.2;
   return ([x, y, z]) => {
@@ -154,27 +172,38 @@ function person(g, see, m, f, height) {
   if (points[S.head]) disc(g, points[S.head], wide(0.078, S.head), S.colours[S.head]);
   S.feet.forEach((j, k) => { if (m.standing[k][f] === '1') disc(g, points[j], 6, '#009e73'); });
 }
+"""
+
+# %% ../nbs/70_viewer.ipynb #dbe88e3f
+_FRAME = """
 function fitted(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1, w = Math.round(width * ratio), h = Math.round(height * ratio), g = canvas.getContext('2d');
+  const ratio = window.devicePixelRatio || 1, g = canvas.getContext('2d');
+  const w = Math.round(width * ratio), h = Math.round(height * ratio);
   if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
   g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, width, height); g.lineCap = 'round';
   return g;
 }
 function draw() {
   for (const [m, canvas] of panels) {
-    const width = canvas.clientWidth, height = Math.round(width * (S.motions.length > 1 ? 0.95 : 0.56)), g = fitted(canvas, width, height);
-    const f = Math.min(Math.floor(frame), m.frames - 1), root = m.at(f, 0), see = camera([root[0], 0.85, root[2]], width, height);
+    const width = canvas.clientWidth, height = Math.round(width * (S.motions.length > 1 ? 0.95 : 0.56));
+    const g = fitted(canvas, width, height), f = Math.min(Math.floor(frame), m.frames - 1), root = m.at(f, 0);
+    const see = camera([root[0], 0.85, root[2]], width, height);
     ground(g, see, m, f); person(g, see, m, f, height);
   }
   const f = Math.min(Math.floor(frame), last);
-  $('scrub').value = f; $('time').textContent = `${(f / S.fps).toFixed(2)} s  frame ${f}`; $('play').textContent = playing ? 'Pause' : 'Play';
+  $('scrub').value = f;
+  $('time').textContent = `${(f / S.fps).toFixed(2)} s  frame ${f}`;
+  $('play').textContent = playing ? 'Pause' : 'Play';
 }
 """
 
 # %% ../nbs/70_viewer.ipynb #0c22209e
 _CONTROLS = """
 function tick(now) {
-  if (playing) { if (clock !== null) frame = (frame + (now - clock) / 1000 * S.fps * Number($('speed').value)) % (last + 1); clock = now; draw(); } else clock = null;
+  if (playing) {
+    if (clock !== null) frame = (frame + (now - clock) / 1000 * S.fps * Number($('speed').value)) % (last + 1);
+    clock = now; draw();
+  } else clock = null;
   requestAnimationFrame(tick);
 }
 function step(by) { playing = false; frame = Math.min(last, Math.max(0, Math.floor(frame) + by)); draw(); }
@@ -182,7 +211,8 @@ $('play').onclick = () => { playing = !playing; draw(); };
 $('scrub').oninput = () => { playing = false; frame = Number($('scrub').value); draw(); };
 document.addEventListener('keydown', e => {
   if (e.target.tagName === 'SELECT' || e.target.tagName === 'BUTTON' && e.key === ' ') return;
-  const act = {' ': () => $('play').onclick(), ArrowRight: () => step(1), ArrowLeft: () => step(-1), Home: () => step(-1e6), End: () => step(1e6)}[e.key];
+  const steps = {ArrowRight: 1, ArrowLeft: -1, Home: -1e6, End: 1e6};
+  const act = e.key === ' ' ? $('play').onclick : steps[e.key] && (() => step(steps[e.key]));
   if (act) { e.preventDefault(); act(); }
 });
 function resized() {
@@ -193,34 +223,48 @@ window.addEventListener('resize', resized); resized(); requestAnimationFrame(tic
 """
 
 # %% ../nbs/70_viewer.ipynb #14741d33
-_FARTHEST = 10_000  # metres
+def _feet(skeleton: Any) -> list[int]:
+    "Joint numbers of both feet."
+    return [*skeleton.left_feet, *skeleton.right_feet]
 
-def _feet(skeleton) -> list[int]: return [*skeleton.left_feet, *skeleton.right_feet]
-
-def _motion_scene(title: str, joints, skeleton, fps: float) -> dict[str, Any]:
+# %% ../nbs/70_viewer.ipynb #880270da
+def _motion_scene(title: str, joints: np.ndarray, skeleton: Any, fps: float) -> dict[str, Any]:
     "One motion as the page's script reads it."
     joints = _check(joints, len(skeleton.joint_names))*skeleton.to_metres
-    if (far := np.abs(joints).max()) > _FARTHEST:
-        raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most {_FARTHEST} m")
-    feet, far = _feet(skeleton), bool(far > 32)   # 16 bits of a millimetre each
-    return {"title": title_text(title), "frames": len(joints), "far": far, "floor": float(joints[:, feet, 1].min().round(3)),
-            "data": base64.b64encode((joints*1000).round().astype("<i4" if far else "<i2").tobytes()).decode(),
-            "standing": ["".join(map(str, s.astype(int))) for s in standing(joints, feet, fps).T]}
+    if (far := np.abs(joints).max()) > 32:
+        raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most 32 m")
+    feet = _feet(skeleton)
+    stands = standing(joints, feet, fps).T
+    return {
+        "title": title_text(title),
+        "frames": len(joints),
+        "floor": float(joints[:, feet, 1].min().round(3)),
+        "data": base64.b64encode((joints*1000).round().astype("<i2").tobytes()).decode(),
+        "standing": ["".join(map(str, foot.astype(int))) for foot in stands],
+    }
 
-def _scene(motions: Sequence[tuple[str, np.ndarray]], skeleton, fps: float) -> dict[str, Any]:
+# %% ../nbs/70_viewer.ipynb #f42d9bdb
+def _scene(motions: Sequence[tuple[str, np.ndarray]], skeleton: Any, fps: float) -> dict[str, Any]:
     "All that the page's script draws from."
     names = list(skeleton.joint_names)
     head = next((i for i, n in enumerate(names) if "head" in n.lower()), len(names) - 1)
-    return {"fps": fps, "parents": list(skeleton.parents), "feet": _feet(skeleton), "head": head,
-            "colours": [to_hex(c) for c in limb_colours(skeleton.parents, names)],
-            "motions": [_motion_scene(title, joints, skeleton, fps) for title, joints in motions]}
+    return {
+        "fps": fps,
+        "parents": list(skeleton.parents),
+        "feet": _feet(skeleton),
+        "head": head,
+        "colours": [to_hex(c) for c in limb_colours(skeleton.parents, names)],
+        "motions": [_motion_scene(title, joints, skeleton, fps) for title, joints in motions],
+    }
 
 # %% ../nbs/70_viewer.ipynb #70d00012
 def _policy(script: str, style: str) -> str:
     "The content security policy of a page: its own script and style, by their hashes."
     of = lambda text: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"default-src 'none'; script-src 'sha256-{of(script)}'; style-src 'sha256-{of(style)}'; base-uri 'none'; form-action 'none'"
+    own = f"script-src 'sha256-{of(script)}'; style-src 'sha256-{of(style)}'"
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
+# %% ../nbs/70_viewer.ipynb #ec81721c
 _BAR = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="range" min="0" value="0" aria-label="frame">'
         '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option>'
         '<option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>'
@@ -229,34 +273,42 @@ _BAR = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="r
 
 def motion_html(
     motions: Sequence[tuple[str, np.ndarray]],  # (title, joints (T, J, 3) in the skeleton's unit)
-    skeleton,  # a `skeleton.Skeleton`
+    skeleton: Any,  # a `skeleton.Skeleton`
     fps: float | None = None,  # frames a second; the skeleton's own when None
     title: str = "Motion",
 ) -> str:  # a whole HTML page
     "A self-contained page that plays motions in step; `DataError` when one is empty, misshapen or not finite."
-    if not motions: raise DataError("viewer: found no motion, expected at least one")
+    if not motions:
+        raise DataError("viewer: found no motion, expected at least one")
     scene = _scene(motions, skeleton, fps or skeleton.fps)
     data = json.dumps(scene).replace("<", "\\u003c")   # text inside a script element must not close it
-    script = _SCENE + _DRAWING + _CONTROLS
-    return ('<!doctype html><html lang="en"><meta charset="utf-8">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, _STYLE)}">'
-            f'<meta name="viewport" content="width=device-width"><title>{html.escape(title_text(title))}</title><style>{_STYLE}</style>'
-            f'<div id="panels"></div>{_BAR}<script type="application/json" id="motion">{data}</script><script>{script}</script></html>')
+    script = _SCENE + _CAMERA + _DRAWING + _FRAME + _CONTROLS
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, _STYLE)}">'
+        f'<meta name="viewport" content="width=device-width"><title>{html.escape(title_text(title))}</title><style>{_STYLE}</style>'
+        f'<div id="panels"></div>{_BAR}<script type="application/json" id="motion">{data}</script><script>{script}</script></html>'
+    )
 
-def save_html(path: str | Path, motions: Sequence[tuple[str, np.ndarray]], skeleton, **settings) -> Path:
+# %% ../nbs/70_viewer.ipynb #66be7dcb
+def save_html(path: str | Path, motions: Sequence[tuple[str, np.ndarray]], skeleton: Any, **settings: Any) -> Path:
     "Write `motion_html` to a file."
     page = motion_html(motions, skeleton, **settings)
-    with atomic_file(path) as t: t.write_text(page, encoding="utf-8")
+    with atomic_file(path) as t:
+        t.write_text(page, encoding="utf-8")
     return Path(path)
 
-def show(motions: Sequence[tuple[str, np.ndarray]], skeleton, height: int = 0, **settings):
+# %% ../nbs/70_viewer.ipynb #72979819
+def show(motions: Sequence[tuple[str, np.ndarray]], skeleton: Any, height: int = 0, **settings: Any) -> Any:
     "The same page inside a notebook, as high as what it shows, or `height` pixels with a scroll bar."
     from IPython.display import HTML
-    page, fit = html.escape(motion_html(motions, skeleton, **settings)), "" if height else 'data-fit="1" '
-    return HTML(f'<div><iframe {fit}srcdoc="{page}" style="width:100%;height:{height or 520}px;border:0" title="motion"></iframe></div>')
+    page = html.escape(motion_html(motions, skeleton, **settings))
+    fit = "" if height else 'data-fit="1" '
+    style = f"width:100%;height:{height or 520}px;border:0"
+    return HTML(f'<div><iframe {fit}srcdoc="{page}" style="{style}" title="motion"></iframe></div>')
 
 # %% ../nbs/70_viewer.ipynb #a991c1b1
-def _stage(page: np.ndarray, title: str, size: tuple, colours: list):
+def _stage(page: np.ndarray, title: str, size: tuple[float, float], colours: list) -> tuple[Any, Any, Any]:
     "Figure, axes and limbs of a film; the title is drawn letter for letter, whatever stands in it."
     families, missing = fonts_for(title := title_text(title))
     if missing:
@@ -272,22 +324,25 @@ def _stage(page: np.ndarray, title: str, size: tuple, colours: list):
     ax.set_title("".join(c for c in title if c not in missing), fontsize=9, wrap=True, parse_math=False, family=families)
     return fig, ax, ax.add_collection(LineCollection([], colors=colours, linewidths=4, capstyle="round"))
 
+# %% ../nbs/70_viewer.ipynb #a040d311
 def save_mp4(
     path: str | Path,  # file to write
     joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
-    skeleton,
+    skeleton: Any,
     title: str = "",
     fps: float | None = None,
     size: tuple[float, float] = (4.8, 4.8),  # inches at 100 dots
 ) -> Path:
     "Write a motion as H.264 video; the camera follows the root, the ground line and its marks stay in place."
     parents = list(skeleton.parents)
-    page, bones = project(_check(joints, len(parents))*skeleton.to_metres), [j for j, p in enumerate(parents) if p >= 0]
+    page = project(_check(joints, len(parents))*skeleton.to_metres)
+    bones = [j for j, p in enumerate(parents) if p >= 0]
     colours = limb_colours(parents, skeleton.joint_names)
     fig, ax, limbs = _stage(page, title, size, [colours[j] for j in bones])
     canvas = FigureCanvasAgg(fig)
-    how = dict(format="FFMPEG", fps=fps or skeleton.fps, codec="libx264", quality=7, macro_block_size=16, ffmpeg_log_level="error")
-    with atomic_file(path) as t, imageio.get_writer(str(t), **how) as video:
+    how: dict[str, Any] = dict(format="FFMPEG", codec="libx264", quality=7, macro_block_size=16, ffmpeg_log_level="error")
+    video: Any
+    with atomic_file(path) as t, imageio.get_writer(str(t), fps=fps or skeleton.fps, **how) as video:
         for points in page:
             limbs.set_segments([(points[j], points[parents[j]]) for j in bones])
             ax.set_xlim(points[0, 0] - 1.2, points[0, 0] + 1.2)
@@ -296,112 +351,103 @@ def save_mp4(
     return Path(path)
 
 # %% ../nbs/70_viewer.ipynb #70d00031
-FORMATS = ("npy", "mp4", "bvh", "html", "npz", "glb")
+FORMATS = ("npy", "mp4", "bvh", "html")
 
 def parse_formats(
     text: str,  # e.g. `npy,html`
 ) -> tuple[str, ...]:
     "Formats of a list; `ConfigError` for none or an unknown one."
     found = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
-    if not found or set(found) - set(FORMATS): raise ConfigError(f"--formats: found {shown(text)}, expected some of {','.join(FORMATS)}")
+    if not found or set(found) - set(FORMATS):
+        raise ConfigError(f"--formats: found {shown(text)}, expected some of {','.join(FORMATS)}")
     return found
 
 # %% ../nbs/70_viewer.ipynb #70d00033
-def contact_track(
-    joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
-    skeleton,
-    fps: float,
-) -> dict[str, np.ndarray]:  # joints (metres), contacts (T, 4) bool, feet (names of the four), names, parents, fps
-    "Joints and which feet stand, as one `.npz` holds them."
-    names, metres = np.array(skeleton.joint_names), np.asarray(joints, np.float32)*np.float32(skeleton.to_metres)
-    feet = _feet(skeleton)
-    return dict(joints=metres, contacts=standing(metres, feet, fps), feet=names[feet], names=names,
-                parents=np.array(skeleton.parents), fps=np.array(float(fps)))
-
-def _save_arrays(path: Path, save: Callable, *arrays, **named) -> None:
-    "`np.save` or `np.savez`, whole or not at all."
-    save(held := io.BytesIO(), *arrays, **named)
-    with atomic_file(path) as t:
-        t.write_bytes(held.getvalue())
-
 def save_motion(
     out: str | Path,  # folder
     name: str,  # of the files
     joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
-    skeleton,
+    skeleton: Any,
     fps: float,
     formats: Sequence[str] = FORMATS[:3],  # a page may hold several motions, see `save_motions`
     title: str = "",
     bvh_scale: float = 1.,  # BVH units in a metre
-    bvh_names: str = "humanml3d",  # of the joints in BVH and glTF, see `bvh.rig_names`
-    rigid: bool = False,  # constant bones in BVH and glTF, even where that moves joints
-    bvh_fps: float | None = None,  # frame rate of the BVH; the motion's if absent
 ) -> dict[str, str]:  # format -> path
-    "Write a motion as joints in metres (npy; npz with contacts), video (mp4), BVH and binary glTF (glb)."
+    "Write a motion as joints in metres (npy), video (mp4) and BVH."
     joints = _check(joints, len(skeleton.parents)).astype(np.float32)
-    paths = {f: Path(out)/f"{name}.{f}" for f in FORMATS if f in formats and f != "html"}
-    body = dict(names=bvh_names, rigid=rigid)
-    write = dict(
-        npy=lambda path: _save_arrays(path, np.save, joints*np.float32(skeleton.to_metres)),
-        npz=lambda path: _save_arrays(path, np.savez_compressed, **contact_track(joints, skeleton, fps)),
-        mp4=lambda path: save_mp4(path, joints, skeleton, title=title, fps=fps),
-        bvh=lambda path: write_bvh(path, joints, skeleton, fps, scale=skeleton.to_metres*bvh_scale, file_fps=bvh_fps, **body),
-        glb=lambda path: write_glb(path, joints, skeleton, fps, title_text(title) or "motion", **body))
-    for kind, path in paths.items():
-        write[kind](path)
+    paths = {f: Path(out)/f"{name}.{f}" for f in FORMATS[:3] if f in formats}
+    if "npy" in paths:
+        np.save(held := io.BytesIO(), joints*np.float32(skeleton.to_metres))
+        with atomic_file(paths["npy"]) as t:
+            t.write_bytes(held.getvalue())
+    if "mp4" in paths:
+        save_mp4(paths["mp4"], joints, skeleton, title=title, fps=fps)
+    if "bvh" in paths:
+        write_bvh(paths["bvh"], joints, skeleton, fps, scale=skeleton.to_metres*bvh_scale)
     return {f: str(p) for f, p in paths.items()}
 
 # %% ../nbs/70_viewer.ipynb #70d00035
 MAX_PANELS = 24  # motions of a page
 
-def _tried(failed: list[str], what: str, write: Callable, *given, **settings):
+def _tried(failed: list[str], what: str, write: Callable, *given: Any) -> Any:
     "What `write` returns; None when it cannot, and why in `failed`."
-    try: return write(*given, **settings)
-    except DataError as e: failed.append(f"{what}: {e}")
-    except OSError as e: failed.append(f"{what}: {e.strerror or shown(str(e))}")
+    try:
+        return write(*given)
+    except DataError as e:
+        failed.append(f"{what}: {e}")
+    except OSError as e:
+        failed.append(f"{what}: {e.strerror or shown(str(e))}")
+    return None
 
+# %% ../nbs/70_viewer.ipynb #58ac25e0
 def save_motions(
     out: str | Path,  # folder
     samples: Sequence,  # of `pipeline.Sample`; those of a prompt side by side
     motions: Iterable[np.ndarray],  # (T, J, 3) in the skeleton's unit; written as they come
-    skeleton,
+    skeleton: Any,
     fps: float,
-    formats: Sequence[str] = FORMATS[:4],
+    formats: Sequence[str] = FORMATS,
+    bvh_scale: float = 1.,  # BVH units in a metre
     beside: Sequence[tuple[str, np.ndarray]] = (),  # further (title, joints) for every page, such as an edit's source
-    **export,  # of `save_motion`: bvh_scale, bvh_names, rigid, bvh_fps
 ) -> tuple[list[dict[str, str]], list[str]]:  # format -> path for each motion; a line for each failure
     "Write motions in all formats; a page holds the repeats of a prompt."
-    files, failed = [], []
-    for prompt, part in groupby(zip(samples, motions), key=lambda made: made[0].prompt):
+    files: list[dict[str, str]] = []
+    failed: list[str] = []
+    for prompt, part in groupby(zip(samples, motions), key=lambda pair: pair[0].prompt):
         panels, made = list(beside), []
         for sample, joints in part:
-            title = f"{sample.text} ({sample.repeat + 1})"
-            made.append(_tried(failed, sample.name, save_motion, out, sample.name, joints, skeleton, fps, formats, sample.text,
-                               **export))
-            if len(panels) < MAX_PANELS and made[-1] is not None: panels.append((title, joints))
-        path = f"{out}/{prompt}.html"
-        wanted = "html" in formats and len(panels) > len(beside)
-        page = wanted and _tried(failed, prompt, save_html, path, panels, skeleton, fps=fps, title=panels[-1][0])
-        files += [{} if found is None else {**found, "html": str(page)} if page else found for found in made]
+            write = partial(save_motion, skeleton=skeleton, fps=fps, formats=formats, title=sample.text, bvh_scale=bvh_scale)
+            made.append(_tried(failed, sample.name, write, out, sample.name, joints))
+            if len(panels) < MAX_PANELS and made[-1] is not None:
+                panels.append((f"{sample.text} ({sample.repeat + 1})", joints))
+        page = None
+        if "html" in formats and len(panels) > len(beside):
+            draw = partial(save_html, fps=fps, title=panels[-1][0])
+            page = _tried(failed, prompt, draw, f"{out}/{prompt}.html", panels, skeleton)
+        of_page = {"html": str(page)} if page else {}
+        files += [{} if found is None else found | of_page for found in made]
     return files, failed
 
 # %% ../nbs/70_viewer.ipynb #457c6edb
 def poses_png(
-    poses,  # N poses (J, 3) in metres, drawn side by side; None leaves a gap
-    skeleton,
-    behind=None,  # as many, drawn in grey under them
+    poses: Sequence,  # N poses (J, 3) in metres, drawn side by side; None leaves a gap
+    skeleton: Any,
+    behind: Sequence | None = None,  # as many, drawn in grey under them
     strong: int | None = None,  # the one that is drawn with wider lines
     spacing: float = .9,  # metres on the page between poses
 ) -> bytes:
     "Poses side by side as a PNG picture."
-    colours, head = limb_colours(skeleton.parents, skeleton.joint_names), head_joint(skeleton.joint_names)
+    colours = limb_colours(skeleton.parents, skeleton.joint_names)
+    head = head_joint(skeleton.joint_names)
     wide = (len(poses) - 1)*spacing + 1.2
     fig = Figure(figsize=(1.45*wide, 3.2), dpi=80)
     ax = fig.add_axes((0, 0, 1, 1))
     for k, pose in enumerate(poses):
         place = dict(parents=skeleton.parents, at=spacing*k)
-        if behind is not None and behind[k] is not None: draw_pose(ax, behind[k], colours=["0.6"]*len(colours), alpha=.5, **place)
-        if pose is not None: draw_pose(ax, pose, colours=colours, width=2.6 if k == strong else 1.4, head=head, **place)
+        if behind is not None and behind[k] is not None:
+            draw_pose(ax, behind[k], colours=["0.6"]*len(colours), alpha=.5, **place)
+        if pose is not None:
+            draw_pose(ax, pose, colours=colours, width=2.6 if k == strong else 1.4, head=head, **place)
     ax.axhline(0, color="0.7", lw=.8, zorder=0)
     ax.set(xlim=(-.6, wide - .6), ylim=(-.1, 2.1), aspect="equal")
     ax.axis("off")
