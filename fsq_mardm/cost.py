@@ -118,6 +118,7 @@ def autoencoder_flops(
     with torch.device("meta"): ae, x = AE_MODELS[model](width, **overrides), torch.empty(batch, window, width)
     return _step_flops(lambda: ae.decode_target(ae.encode_target(x)))
 
+# %% ../nbs/56_cost.ipynb #a263ff1e
 def generator_flops(
     model: str,  # a name of MARDM_MODELS
     batch: int,  # clips
@@ -156,6 +157,7 @@ class Plan:
     solver_steps: int = 8  # midpoint asks the head twice a step
     multimodality: float = 96*30/4384  # further motions for each of the test split
 
+# %% ../nbs/56_cost.ipynb #f9f6a05d
 def paper_work(ae_model: str = "FSQ_AE_High", model: str = "FSQ-MARDM-SiT-XL", plan: Plan = Plan()) -> pd.DataFrame:  # stage, steps, flops
     "Counted operations of every stage."
     p, tokens = plan, plan.frames//4

@@ -37,6 +37,7 @@ def _matrix(
         raise DataError(f"{name}: found NaN or infinity in {where}, expected finite values")
     return x
 
+# %% ../nbs/51_metrics.ipynb #5cb388f4
 def _pair(a: ArrayLike, b: ArrayLike, names: tuple[str, str], least: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     "Two matrices of equal shape on one device."
     a, b = _matrix(a, names[0], least=least), _matrix(b, names[1], least=least)
@@ -160,6 +161,7 @@ def _ranks(text: torch.Tensor, motion: torch.Tensor, block: int | None = None) -
         found.append(((d < own) | ((d == own) & (place < mine))).sum(1))
     return torch.cat(found)
 
+# %% ../nbs/51_metrics.ipynb #4608f28b
 def own_ranks(
     text: ArrayLike,  # (N, D) text embeddings
     motion: ArrayLike,  # (N, D) motion embeddings, row i belonging to text i
@@ -242,6 +244,7 @@ def diversity(
     first, second = (torch.as_tensor(_choice(rng, n, pairs), device=emb.device) for _ in range(2))
     return float(torch.linalg.vector_norm(emb[first] - emb[second], dim=1).mean())
 
+# %% ../nbs/51_metrics.ipynb #721d8cce
 def multimodality(
     emb: ArrayLike,  # (N, R, D): R embeddings for each of N captions
     pairs: int | None = 10,  # random pairs a caption; None: all pairs of different motions
