@@ -28,13 +28,15 @@ def test_same_bytes(twice):
     for name in ("article.pdf", "article.html"): assert (twice[0]/name).read_bytes() == (twice[1]/name).read_bytes()
 
 def test_committed_one_is_what_the_records_make(twice):
-    for name in ("article.pdf", "article.html"): assert (PROJECT/"figures"/name).read_bytes() == (twice[0]/name).read_bytes(), "run `make article`"
+    for name in ("article.pdf", "article.html"):
+        assert (PROJECT/"figures"/name).read_bytes() == (twice[0]/name).read_bytes(), "run `make article`"
 
 def test_soon_enough(twice): assert twice[2] < 20
 
 def test_page_is_whole(twice):
     page = (twice[0]/"article.html").read_text(encoding="utf-8")
-    places = [page.index(f">{title}<") for title in ("Abstract", "Introduction", "Related work", "Method", "Experiments", "Discussion", "Limits")]
+    titles = ("Abstract", "Introduction", "Related work", "Method", "Experiments", "Discussion", "Limits")
+    places = [page.index(f">{title}<") for title in titles]
     assert places == sorted(places) and page.index('id="references"') < page.index('id="appendix"')
     assert not re.search(r"\[@|\ue000|\ue002|<script|(?:src|<link[^>]*href)=\"(?!data:)", page)
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))

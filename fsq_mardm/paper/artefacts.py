@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
@@ -304,9 +305,9 @@ def save_figure(
 ) -> Path:  # of the PNG
     "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance."
     text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"
-    draw = lambda clock: lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
+    def draw(clock): return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
-    write_artefact(stem, parts, settings, reads)
+    with matplotlib.rc_context({"pdf.fonttype": 42}): write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
     return Path(stem).with_suffix(".png")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #3f841d00
@@ -434,7 +435,7 @@ def _needs_more(notebook: Path) -> str:
     known = parameter_names(notebook)
     if "checkpoints_dir" in known:
         return "draws from weights and data"
-    return "made of tables and figures by make article" if "tables" in known else ""
+    return "made of tables and figures by make article" if "run" in known else ""
 
 def _values(notebook: Path, settings: dict, out: Path, records: str | Path) -> dict[str, Any]:
     "The parameters of one making."

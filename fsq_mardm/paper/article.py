@@ -395,10 +395,8 @@ TYPST = """#set document(title: TITLE, author: "The FSQ-MARDM authors", date: no
 #set list(indent: .2em, body-indent: .5em, spacing: .6em)
 #set enum(indent: .2em, body-indent: .5em, spacing: .6em)
 #place(top + center, scope: "parent", float: true, clearance: 1.2em)[
-  #text(size: 16pt, weight: "bold", TITLE)
-  #v(.4em, weak: true)
-  #text(size: 9pt)[The FSQ-MARDM authors]
-  #v(.2em)
+  #block(below: 1em, par(leading: .45em, justify: false, text(size: 16pt, weight: "bold", hyphenate: false, TITLE)))
+  #block(below: 1em, text(size: 9pt)[The FSQ-MARDM authors])
   OPENS
 ]
 """

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PALETTE', 'COLOURS', 'DASHES', 'MOVES', 'LEFT', 'RIGHT', 'TRUNK', 'bottleneck_and_head', 'method_colour',
            'method_dashes', 'house_style', 'plain_log', 'seed_courses', 'plot_convergence', 'interactive_curves',
-           'plot_bound', 'occupancy', 'plot_occupancy', 'plot_topology', 'plot_factors', 'limb_colours', 'head_joint',
-           'project', 'draw_pose', 'plot_strips', 'plot_level_sweep', 'turned', 'plot_method']
+           'label_points', 'plot_bound', 'occupancy', 'plot_occupancy', 'plot_topology', 'plot_factors', 'limb_colours',
+           'head_joint', 'project', 'draw_pose', 'plot_strips', 'plot_level_sweep', 'turned', 'plot_method']
 
 # %% ../../nbs/62_paper.plots.ipynb #d3845bd0
 import textwrap
@@ -75,8 +75,8 @@ def seed_courses(
 def _means_panel(ax, found: dict, stage: str, relative: bool):
     "The mean course of each method, on logarithmic values that leave out the first steep steps."
     means = {m: values.mean(0) for m, (_, values) in found.items()}
-    for m, (steps, _) in found.items():
-        ax.plot(steps, means[m], ls=method_dashes(m), color=method_colour(m), lw=1.3, label=m)
+    for (m, (steps, _)), width in zip(found.items(), np.linspace(2.6, 1., len(found))):  # what lies below another line is wider than it
+        ax.plot(steps, means[m], ls=method_dashes(m), color=method_colour(m), lw=width, label=m)
     late = np.concatenate([mean[len(mean)//20:] for mean in means.values()])
     top = np.quantile(late, .995)*1.1
     ax.set(title=f"{stage}: means over seeds", xlabel="optimiser steps", yscale="log", ylim=(min(late.min()*.95, top/2), top),
@@ -152,6 +152,23 @@ def interactive_curves(
     positive = all((np.asarray(trace.y) > 0).all() for trace in fig.data)
     return fig.update_layout(template="plotly_white", title=f"{tag}, smoothed by at most {weight:g}", xaxis_title="optimiser steps",
                              yaxis_title=tag, yaxis_type="log" if log and positive else "linear", height=420)
+
+# %% ../../nbs/62_paper.plots.ipynb #b1165d63
+def label_points(
+    ax, labels: list[tuple[str, float, float]],  # text, x, y in the units of the axes, whose limits stand
+    size: float = 6,  # points
+) -> None:
+    "Write each label beside its point, clear of those before it as far as eight places allow."
+    renderer = ax.figure.canvas.get_renderer()
+    taken = []
+    for text, x, y in labels:
+        note = ax.annotate(text, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=size)
+        for dx, dy in ((3, 3), (3, -8), (-3, 3), (-3, -8), (3, 10), (3, -15), (-3, 10), (-3, -15)):
+            note.set_position((dx, dy))
+            note.set_horizontalalignment("left" if dx > 0 else "right")
+            box = note.get_window_extent(renderer)
+            if not any(box.overlaps(b) for b in taken): break
+        taken.append(box)
 
 # %% ../../nbs/62_paper.plots.ipynb #357bd07b
 def plot_bound(
@@ -244,11 +261,11 @@ def _move_panel(ax, moves: dict):
 # %% ../../nbs/62_paper.plots.ipynb #b85f1c03
 def _noise_panel(ax, noise: dict):
     "Displacement of whole windows over noise on the codes: solid as decoded, dotted after snapping; band: span of the seeds."
-    for method, n in noise.items():
+    for (method, n), width in zip(noise.items(), np.linspace(2.8, 1., len(noise))):  # what lies below another line is wider than it
         plain, snapped = np.asarray(n["plain"], float), np.asarray(n["snapped"], float)
         drawn = [(plain, "-", method)] + ([] if np.allclose(plain, snapped) else [(snapped, ":", None)])
         for values, dash, label in drawn:
-            ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=1.2, label=label)
+            ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=width, label=label)
             if len(values) > 1: ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
     ax.plot([], [], ":", color="0.35", lw=1.2, label="after snapping")
     levels = next(iter(noise.values()))["levels"]
@@ -368,18 +385,23 @@ def plot_strips(
 def plot_level_sweep(
     rows: list,  # (channel label, joints (levels, J, 3): the decoded pose at each level)
     parents, joint_names, grid: list,  # values of the levels of each row
+    columns: int = 3,
 ) -> plt.Figure:
-    "Decoded poses while one coordinate of one token walks its levels and the others stay."
-    colours, head, widest = limb_colours(parents, joint_names), head_joint(joint_names), max(len(j) for _, j in rows)
+    "Decoded poses over each other while one coordinate of one token walks its levels and the others stay; the darker, the higher."
+    colours, head, lines = limb_colours(parents, joint_names), head_joint(joint_names), -(-len(rows)//columns)
     with house_style():
-        fig, axes = plt.subplots(len(rows), 1, figsize=(.8*widest + .6, 1.4*len(rows)), squeeze=False)
-        for ax, (label, joints), values in zip(axes[:, 0], rows, grid):
-            for k, pose in enumerate(joints): draw_pose(ax, pose, parents, colours, at=.8*k, head=head)
-            ax.set(xlim=(-.6, .8*(widest - 1) + .6), ylim=(-.1, 2.), aspect="equal", xticks=.8*np.arange(len(joints)), ylabel=label)
-            ax.set_xticklabels([f"{v:.2g}" for v in values], fontsize=6)
-            ax.set_yticks([]); ax.grid(False); ax.spines[["left", "bottom"]].set_visible(False)
-        axes[-1, 0].set_xlabel("value of the coordinate")
+        fig, axes = plt.subplots(lines, columns, figsize=(2.1*columns, 2.5*lines), squeeze=False)
+        for ax in axes.flat:
+            ax.set(xticks=[], yticks=[])
+            ax.axis("off")
+        for ax, (label, joints), values in zip(axes.flat, rows, grid):
+            shades = np.linspace(.12, 1, len(joints))
+            for k, pose in enumerate(joints):
+                last = k == len(joints) - 1
+                draw_pose(ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None)
+            ax.set(xlim=(-.8, .8), ylim=(-.1, 2.), aspect="equal", title=f"{label}: {values[0]:g} to {values[-1]:g}")
     return fig
+
 
 # %% ../../nbs/62_paper.plots.ipynb #7f235f87
 def turned(points: np.ndarray, yaw: float = .55, pitch: float = .35) -> np.ndarray:  # (n, 3): across, up, towards the reader
