@@ -1,6 +1,7 @@
 # make paper                          every table and figure on the embedded corpus (preset smoke)
 # make paper PRESET=cpu CORPUS=bandai SOURCE=PATH/TO/Bandai-Namco-Research-Motiondataset
 # make paper CORPUS=t2m SOURCE=PATH CACHE=FOLDER   the same where PATH is read-only
+# make paper PRESET=paper CORPUS=t2m SOURCE=PATH/TO/HumanML3D PUBLISHED=PATH    see nbs/explore/humanml3d.ipynb
 # make demo                           small models of the embedded corpus, then one motion in generation/
 # make test                           notebooks and tests
 # make fuzz                           10 000 damaged and hostile files, some minutes on one core
@@ -15,6 +16,7 @@ PRESET ?= smoke
 CORPUS ?=
 SOURCE ?=
 SEEDS  ?=
+PUBLISHED ?=
 CORES  ?=
 CACHE  ?=
 # Settings are text, whatever they hold: make does not expand them a second time, and shells get them as variables between quotes.
@@ -22,9 +24,10 @@ override PRESET := $(value PRESET)
 override CORPUS := $(value CORPUS)
 override SOURCE := $(value SOURCE)
 override SEEDS  := $(value SEEDS)
+override PUBLISHED := $(value PUBLISHED)
 override CORES  := $(value CORES)
 override CACHE  := $(value CACHE)
-export PRESET CORPUS SOURCE SEEDS CORES CACHE
+export PRESET CORPUS SOURCE SEEDS PUBLISHED CORES CACHE
 # Two processes of two threads on two cores are far slower than one thread each; and one thread repeats to the bit.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
@@ -45,7 +48,7 @@ $(VENV)/.installed: requirements.lock
 	touch $@
 
 paper: env
-	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
+	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" --published="$$PUBLISHED" $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
 
 demo: env
 	@$(BIN)/python -m fsq_mardm.cli demo

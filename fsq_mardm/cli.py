@@ -109,12 +109,13 @@ _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test s
          opt("--corpus", default="", help="synthetic, bandai, t2m, kit or the name of one's own; empty: the preset's"),
          opt("--source", default="", help="archive or folder that holds the corpus"),
          opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
+         opt("--published", default="", help="folder of published evaluators and CLIP, for t2m and kit"),
          opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
          opt("--dry_run", action="store_true", help="only say what would run"), CACHE)
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.workflow import PaperSettings, run_graph
-    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds), cores=a.cores, dry_run=a.dry_run)
+    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds, a.published), cores=a.cores, dry_run=a.dry_run)
 
 # %% ../nbs/72_cli.ipynb #5eb9ac55
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"),

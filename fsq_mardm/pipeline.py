@@ -29,6 +29,7 @@ from .corpora import open_corpus, prepare_corpus
 from .features import essential, features_to_joints, joints_to_features
 from .length import LengthEstimator
 from .mardm import frame_mask
+from .official import find_published, load_official
 from .paths import run_folder
 from .progress import progress_bar
 from .skeleton import Skeleton
@@ -288,7 +289,8 @@ def load_length_estimator(
     encoder: str,  # name of the generator's text encoder
     corpus: dict[str, str],  # name and fingerprint of the generator's corpus
 ) -> LengthEstimator:
-    "A trained length estimator; `CheckpointError` for a missing one, or one of other texts or motions."
+    "A trained length estimator, or a published one; `CheckpointError` for a missing one, or one of other texts or motions."
+    if (found := find_published(folder)) and (found.corpus, encoder.partition(":")[0]) == (corpus["name"], "clip"): return load_official(found.file, "length")
     path = Path(folder)/"model/latest.safetensors"
     if not path.is_file():
         advice = "which NA needs (see train-length; or give --motion_length, or text#length)"

@@ -137,13 +137,13 @@ def text_conditions(
 # %% ../nbs/58_stages.ipynb #32d5cc38
 def caption_conditions(
     split: Split,  # of a corpus
-    encoder: str = "minilm",  # name of the text encoder
+    encoder: str | TextEncoder = "minilm",  # of `text_encoder`, or its name
     cache: str | Path | None = None,  # folder of the embedding cache
     tokens: bool = False,  # see `text_conditions`
 ) -> torch.Tensor:  # (captions, dim), or (captions, 1+S, dim)
     "What a generator reads of all captions of a split, in order."
     texts = [c.text for captions in split.captions for c in captions]
-    return text_conditions(text_encoder(encoder), texts, cache, tokens)
+    return text_conditions(text_encoder(encoder) if isinstance(encoder, str) else encoder, texts, cache, tokens)
 
 # %% ../nbs/58_stages.ipynb #f4742816
 def known_points(

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SCHEDULES', 'PRECISIONS', 'settings_from', 'sort_settings', 'Optimisation', 'learning_rate', 'EMA',
-           'shuffled_batches', 'seed_global', 'product_seconds', 'choose_precision', 'ranks', 'pick_device',
-           'process_group', 'flat_groups', 'average_across', 'History', 'TrainingStopped', 'NonFiniteLoss',
-           'stop_signals', 'sole_training', 'TrainResult', 'fit', 'check_training', 'BatchLoss', 'ae_loss_fn',
-           'epoch_batches', 'condition_rows', 'target_statistics', 'mardm_loss_fn']
+           'shuffled_batches', 'seed_global', 'tf32_products', 'product_seconds', 'choose_precision', 'ranks',
+           'pick_device', 'process_group', 'flat_groups', 'average_across', 'History', 'TrainingStopped',
+           'NonFiniteLoss', 'stop_signals', 'sole_training', 'TrainResult', 'fit', 'check_training', 'BatchLoss',
+           'ae_loss_fn', 'epoch_batches', 'condition_rows', 'target_statistics', 'mardm_loss_fn']
 
 # %% ../nbs/41_train.ipynb #eea265d4
 import contextlib, copy, dataclasses, fcntl, math, os, signal, socket, sys, threading, time
@@ -167,8 +167,24 @@ def seed_global(
     if device.type == "cuda":
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
+# %% ../nbs/41_train.ipynb #62c1c33f
+@contextlib.contextmanager
+def tf32_products(
+    allowed: bool,  # False leaves everything as it is
+) -> Iterator[None]:
+    "A block in which a GPU may multiply float32 numbers as TF32."
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [p.allow_tf32 for p in places]
+    try:
+        for p in places:
+            p.allow_tf32 = p.allow_tf32 or allowed
+        yield
+    finally:
+        for p, value in zip(places, before):
+            p.allow_tf32 = value
+
 # %% ../nbs/41_train.ipynb #8ef18bfa
-PRECISIONS = ("fp32", "bf16", "auto")
+PRECISIONS = ("fp32", "tf32", "bf16", "auto")
 
 @torch.no_grad()
 def product_seconds(
@@ -400,7 +416,7 @@ def fit(
     warm_up_iter: int = 2000, milestones: tuple = (), lr_decay: float = 0.1, schedule: str = "exact",  # see `learning_rate`
     clip: float | None = None,  # largest gradient norm; None: as it comes
     ema: float | None = None, ema_ramp: bool = True,  # see `EMA`; None: no average
-    precision: str = "fp32",  # "fp32" | "bf16" (autocast) | "auto": see `choose_precision`; a run that goes on keeps its own
+    precision: str = "fp32",  # "fp32" | "tf32" | "bf16" (autocast) | "auto": see `choose_precision`; a run that goes on keeps its own
     accumulate: int = 1,  # batches a step
     log_every: int = 50, save_every: int = 1000,  # steps
     validate: Callable | None = None,  # (model in eval mode, step) -> dict of metrics
@@ -419,7 +435,9 @@ def fit(
     devices = [device] if device.type == "cuda" else []
     with process_group(device) as (rank, _), torch.random.fork_rng(devices=devices), stop_signals() as caught:
         with contextlib.nullcontext() if rank else sole_training(out):
-            return _go(_begin(model, loss_fn, settings, device, caught))
+            run = _begin(model, loss_fn, settings, device, caught)
+            with tf32_products(run.s.precision == "tf32"):
+                return _go(run)
 
 # %% ../nbs/41_train.ipynb #12e082fb
 def _begin(model: nn.Module, loss_fn: Callable, settings: SimpleNamespace, device: torch.device, caught: list[str]) -> "_Run":
@@ -613,7 +631,7 @@ def _settled_precision(run: _Run) -> str:
         kept = read_meta(run.last).get("trajectory") if run.s.is_continue and run.last.exists() else None
         if isinstance(kept, dict):
             found[0] = kept.get("precision")
-        if found[0] not in ("fp32", "bf16"):
+        if found[0] not in ("fp32", "tf32", "bf16"):
             found[0], said = choose_precision(run.model)
             if run.s.progress:
                 print(f"precision: {said}", file=sys.stderr)
