@@ -258,11 +258,17 @@ def motion_word_lists(
     for file in sorted(root.glob("**/*.py")):
         text = file.read_text(encoding="utf-8", errors="replace")
         if "VIP_dict =" not in text: continue
-        named = {n.targets[0].id: n.value for n in ast.parse(text, str(file)).body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)}
-        value = lambda node: ast.literal_eval(named[node.id] if isinstance(node, ast.Name) else node)
-        try: return {value(k): list(value(v)) for k, v in zip(named["VIP_dict"].keys, named["VIP_dict"].values)}
-        except (ValueError, KeyError, AttributeError, TypeError) as e: raise DataError(f"{file}: VIP_dict: expected lists of words ({e})") from None
+        try: return _literal_lists(text)
+        except (SyntaxError, ValueError, KeyError, AttributeError, TypeError) as e:
+            raise DataError(f"{file}: VIP_dict: expected lists of words ({first_line(e)})") from None
     raise DataError(f"{root}: no VIP_dict in its Python files; expected the authors' code beside their weights")
+
+def _literal_lists(text: str) -> dict[str, list[str]]:
+    "`VIP_dict` of a Python text, whose values are tuples of words, or names of such tuples above it."
+    assigned = [n for n in ast.parse(text).body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
+    named = {n.targets[0].id: n.value for n in assigned}
+    value = lambda node: ast.literal_eval(named[node.id] if isinstance(node, ast.Name) else node)
+    return {value(k): list(value(v)) for k, v in zip(named["VIP_dict"].keys, named["VIP_dict"].values)}
 
 # %% ../nbs/57_official.ipynb #46bfb7e1
 def published_model(

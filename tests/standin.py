@@ -18,7 +18,8 @@ from fsq_mardm.synthetic import make_synthetic
 from fsq_mardm.text import clip_tokenizer
 
 FOLDERS = {"t2m": "HumanML3D", "kit": "KIT-ML"}
-_OF_22 = (0, 3, 6, 12, 15, 17, 19, 21, 16, 18, 20, 2, 5, 8, 8, 11, 1, 4, 7, 7, 10)  # KIT's joints among HumanML3D's; heels lie between ankle and toes
+# KIT's joints among HumanML3D's; heels lie between ankle and toes
+_OF_22 = (0, 3, 6, 12, 15, 17, 19, 21, 16, 18, 20, 2, 5, 8, 8, 11, 1, 4, 7, 7, 10)
 
 def kit_features(joints):  # (T, 22, 3) in metres at 20 fps -> (T', 251) and (T', 21, 3) at 12.5 fps, in KIT's unit
     "A motion of 22 joints on KIT's skeleton."
@@ -38,7 +39,8 @@ def make_corpus(
     made = make_synthetic(Path(folder)/"synthetic", n_clips, mirror=True)
     for sub in ("new_joint_vecs", "new_joints", "texts"): (root/sub).mkdir(parents=True)
     width = {"t2m": 6, "kit": 5}[name]
-    numbers = {old: f"{k:0{width}d}" for k, old in enumerate(sorted(p.stem for p in (made/"texts").glob("*.txt") if not p.stem.startswith("M")))}
+    originals = sorted(p.stem for p in (made/"texts").glob("*.txt") if not p.stem.startswith("M"))
+    numbers = {old: f"{k:0{width}d}" for k, old in enumerate(originals)}
     numbers |= {f"M{old}": f"M{new}" for old, new in numbers.items()}
     for old, new in numbers.items():
         vectors, joints = np.load(made/f"new_joint_vecs/{old}.npy"), np.load(made/f"new_joints/{old}.npy")
@@ -46,9 +48,10 @@ def make_corpus(
         np.save(root/f"new_joint_vecs/{new}.npy", vectors), np.save(root/f"new_joints/{new}.npy", joints)
         lines = [f"{c.text}#{' '.join(c.tokens)}#0.0#0.0" for c in read_captions(made/f"texts/{old}.txt")]
         if int(new.lstrip("M")) % 5 == 0: lines.append(lines[0].rsplit("#", 2)[0] + "#0.0#3.2")  # of a part of the clip
-        if int(new.lstrip("M")) % 7 == 0: lines[0] = lines[0].rsplit("#", 2)[0] + "#nan#nan"      # as in some files of HumanML3D
+        if int(new.lstrip("M")) % 7 == 0: lines[0] = lines[0].rsplit("#", 2)[0] + "#nan#nan"  # as in some files of HumanML3D
         (root/f"texts/{new}.txt").write_text("\n".join(lines) + "\n")
-    place = lambda new: ("test", "test", "test", "test", "val", "train", "train", "train")[int(new.lstrip("M")) % 8]  # twins together, many to test on
+    parts = ("test", "test", "test", "test", "val", "train", "train", "train")  # many to test on
+    place = lambda new: parts[int(new.lstrip("M")) % 8]  # twins together
     splits = {s: [new for new in numbers.values() if place(new) == s] for s in ("train", "val", "test")}
     for s, ids in {**splits, "train_val": splits["train"] + splits["val"], "all": sum(splits.values(), [])}.items():
         (root/f"{s}.txt").write_text("".join(f"{i}\n" for i in ids))
@@ -63,16 +66,19 @@ def save_evaluators(clone: Path, name: str, features: int, mean, std, statistics
     networks = ("movement_encoder", "text_encoder", "motion_encoder")
     save = lambda path, content: (path.parent.mkdir(parents=True, exist_ok=True), torch.save(content, path))
     save(where/"text_mot_match/model/finest.tar", {**{n: getattr(net, n).state_dict() for n in networks}, "epoch": 1})
-    if contrast: save(where/"text_mot_match_clip/model/finest.tar", {"contrast_model": MotionCLIP(features, 16, 1, 2, 32, 0., 16, len(VOCABULARY), 77).state_dict()})
+    pair = MotionCLIP(features, 16, 1, 2, 32, 0., 16, len(VOCABULARY), 77)
+    if contrast: save(where/"text_mot_match_clip/model/finest.tar", {"contrast_model": pair.state_dict()})
     (clone/statistics).mkdir(parents=True, exist_ok=True)
-    for what, value in (("mean", mean), ("std", std)): np.save(clone/statistics/f"{'eval_' if 'eval' in statistics else ''}{what}.npy", value)
+    prefix = "eval_" if "eval" in statistics else ""
+    for what, value in (("mean", mean), ("std", std)): np.save(clone/statistics/f"{prefix}{what}.npy", value)
 
 def save_words(clone: Path, words: list[str]) -> None:
     "GloVe in `our_vab` form, and code with the lists of motion words that must not run."
     (clone/"glove").mkdir(parents=True, exist_ok=True), (clone/"utils").mkdir(exist_ok=True)
     words = ["unk", "sos", "eos", *words]
     np.save(clone/"glove/our_vab_data.npy", np.random.RandomState(0).randn(len(words), 300))
-    for what, content in (("words", words), ("idx", {w: i for i, w in enumerate(words)})): (clone/f"glove/our_vab_{what}.pkl").write_bytes(pickle.dumps(content))
+    tables = {"words": words, "idx": {w: i for i, w in enumerate(words)}}
+    for what, content in tables.items(): (clone/f"glove/our_vab_{what}.pkl").write_bytes(pickle.dumps(content))
     (clone/"utils/word_vectorizer.py").write_text("Loc_list = ('left', 'right')\nAct_list = ('walk', 'run')\n"
         "VIP_dict = {\n    'Loc_VIP': Loc_list,\n    'Act_VIP': Act_list,\n}\nraise SystemExit('this file is read, not run')\n")
 
@@ -85,7 +91,8 @@ class _Tower(nn.Module):
         super().__init__()
         self.positional_embedding, self.text_projection = nn.Parameter(torch.randn(77, width)), nn.Parameter(torch.randn(width, out)/8)
         self.token_embedding, self.ln_final, block = nn.Embedding(len(VOCABULARY), width), nn.LayerNorm(width), nn.Module()
-        block.attn, block.ln_1, block.ln_2, block.mlp = nn.MultiheadAttention(width, 1), nn.LayerNorm(width), nn.LayerNorm(width), nn.Sequential()
+        block.attn, block.mlp = nn.MultiheadAttention(width, 1), nn.Sequential()
+        block.ln_1, block.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
         block.mlp.add_module("c_fc", nn.Linear(width, 4*width)), block.mlp.add_module("c_proj", nn.Linear(4*width, width))
         block.forward = lambda x: x
         self.transformer = nn.Module()
@@ -102,11 +109,12 @@ def save_models(clone: Path, name: str) -> None:
     "Autoencoder, generators and length estimator of the authors of MARDM."
     ae = build_autoencoder("AE_Model", SKELETONS[name].essential_dim, width=32, latent_dim=32).state_dict()
     head = dict(depth=2, width=32)
-    models = {k: MARDM(32, 32, 32, latent_dim=64, ff_size=64, num_heads=16, diffmlp=f"{k}-XL", head=head) for k in ("SiT", "DDPM")}
-    own = lambda m: {k: v for k, v in m.state_dict().items() if not k.startswith(("target_", "DiffMLPs.process"))}
+    size = dict(latent_dim=64, ff_size=64, num_heads=16, head=head)
+    models = {k: MARDM(32, 32, 32, diffmlp=f"{k}-XL", **size) for k in ("SiT", "DDPM")}
+    own = lambda m: {k: v for k, v in m.state_dict().items() if not k.startswith("target_")}
     files = {"AE/model/latest.tar": {"ae": ae, "ep": 1, "total_it": 2}, "AE/model/net_best_fid.tar": {"ae": ae, "ep": 1},
              "length_estimator/model/finest.tar": {"estimator": LengthEstimator(32, 50, (64, 32, 16)).state_dict()},
-             **{f"MARDM_{k}_XL/model/latest.tar": {"mardm": own(m), "ema_mardm": own(m), "ep": 1, "total_it": 2} for k, m in models.items()}}
+             **{f"MARDM_{k}_XL/model/latest.tar": {"mardm": own(m), "ema_mardm": own(m), "ep": 1} for k, m in models.items()}}
     for path, content in files.items():
         (clone/"checkpoints"/name/path).parent.mkdir(parents=True, exist_ok=True)
         torch.save(content, clone/"checkpoints"/name/path)
@@ -124,7 +132,8 @@ def make_published(
         torch.manual_seed(0)
         n = skeleton.essential_dim
         save_evaluators(folder/"MARDM", name, n, mean[:n], std[:n], f"utils/eval_mean_std/{name}", contrast=True)
-        save_evaluators(folder/"text-to-motion", name, skeleton.full_dim - 4, mean, std, f"checkpoints/{name}/Comp_v6_KLD01/meta", contrast=False)
+        meta = f"checkpoints/{name}/Comp_v6_KLD01/meta"
+        save_evaluators(folder/"text-to-motion", name, skeleton.full_dim - 4, mean, std, meta, contrast=False)
         for clone in ("MARDM", "text-to-motion"): save_words(folder/clone, words)
         save_models(folder/"MARDM", name)
         save_clip(folder/"clip"), save_clip(folder/"MARDM/clip")
