@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['EVALUATOR_SIZES', 'MovementEncoder', 'MotionBiGRU', 'TextBiGRU', 'EvaluatorNet', 'MotionTransformer', 'MotionCLIP',
-           'by_length', 'encode_tokens', 'Evaluator', 'ContrastEvaluator', 'word_tokenizer', 'clip_tokenizer_of',
-           'save_evaluator', 'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches', 'contrastive_loss',
-           'pair_loss', 'validation_score', 'embed_pairs', 'fit_pairs', 'seeded', 'EvaluatorSettings',
-           'train_evaluator', 'ContrastSettings', 'train_contrast']
+           'full_float32', 'by_length', 'encode_tokens', 'Evaluator', 'ContrastEvaluator', 'word_tokenizer',
+           'clip_tokenizer_of', 'save_evaluator', 'load_evaluator', 'PairData', 'crop_pairs', 'pair_batches',
+           'contrastive_loss', 'pair_loss', 'validation_score', 'embed_pairs', 'fit_pairs', 'seeded',
+           'EvaluatorSettings', 'train_evaluator', 'ContrastSettings', 'train_contrast']
 
 # %% ../nbs/50_evaluators.ipynb #576f08ae
-import copy, dataclasses, hashlib, math
+import copy, dataclasses, functools, hashlib, math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -305,6 +306,22 @@ def _check_motion(i: int, motion: Tensor, length: int, width: int) -> Tensor:
         raise DataError(f"motion {i}: found NaN or infinity, expected finite features")
     return motion
 
+# %% ../nbs/50_evaluators.ipynb #50bd140d
+def full_float32(f: Callable) -> Callable:
+    "A function whose products on a GPU keep all bits of float32."
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+        before = [p.allow_tf32 for p in places]
+        try:
+            for p in places:
+                p.allow_tf32 = False
+            return f(*args, **kwargs)
+        finally:
+            for p, value in zip(places, before):
+                p.allow_tf32 = value
+    return call
+
 # %% ../nbs/50_evaluators.ipynb #787a9b22
 class _Ruler:
     "What every evaluator shares: networks, normalisation, a fingerprint."
@@ -343,8 +360,8 @@ class _Ruler:
         return h.hexdigest()[:12]
 
     def exact(self) -> Any:
-        "The networks in float64, where the device knows it."
-        if self.device.type == "mps":
+        "The networks in float64 on a CPU; elsewhere it is slow or unknown, and they stay as they are."
+        if self.device.type != "cpu":
             return self.net
         if self._double is None:
             self._double = copy.deepcopy(self.net).double().eval()
@@ -366,6 +383,7 @@ def by_length(
 class _Embedder(_Ruler):
     "An evaluator that reads raw motions."
     @torch.no_grad()
+    @full_float32
     def embed_motion(self,
         motions: Sequence,  # of raw (T_i, D) features, or padded (B, T, D)
         lengths: Sequence[int] | None = None,  # (B,) frames; None: all of each
@@ -381,7 +399,7 @@ class _Embedder(_Ruler):
         def embed(clips: list[Tensor]) -> Tensor:
             x = nn.utils.rnn.pad_sequence([c.to(kind) for c in clips], batch_first=True)
             x = (x - self.mean.to(kind)) / self.std.to(kind)
-            return net.embed_motion(x[..., :net.config["input_width"]], torch.tensor([len(c) for c in clips]).to(kind.device))
+            return net.embed_motion(x[..., :net.config["input_width"]], torch.tensor([len(c) for c in clips]))
         return by_length(embed, _check_motions(motions, lengths, self.width), batch_size)
 
 # %% ../nbs/50_evaluators.ipynb #23459aa0
@@ -428,6 +446,7 @@ class Evaluator(_Embedder):
         return {**super().tensors(), "words": self.words}
 
     @torch.no_grad()
+    @full_float32
     def embed_text(self,
         tokens: Sequence,  # of token lists ("walk/VERB", ...)
         batch_size: int = 256,  # captions at a time; the result does not depend on it
@@ -453,12 +472,14 @@ class ContrastEvaluator(_Embedder):
         mean: Any,  # (D,) of the raw features
         std: Any,  # (D,) of the raw features
         vocabulary: Vocabulary | None = None,  # if the tokens are the words of a vocabulary: that one
+        pieces: Tokenizer | None = None,  # if they are CLIP's: its byte-pair tokenizer
         info: dict | None = None,  # what is known of its training
     ):
         super().__init__(net, mean, std, net.config["output"], info)
-        self.tokenize, self.vocabulary = tokenize, vocabulary
+        self.tokenize, self.vocabulary, self.pieces = tokenize, vocabulary, pieces
 
     @torch.no_grad()
+    @full_float32
     def embed_captions(self,
         captions: Sequence,  # of `Caption`
         batch_size: int = 256,  # captions at a time
@@ -496,19 +517,17 @@ def clip_tokenizer_of(
 
 # %% ../nbs/50_evaluators.ipynb #36239569
 def save_evaluator(
-    evaluator: Any,  # `Evaluator`, or `ContrastEvaluator` over a vocabulary
+    evaluator: Any,  # `Evaluator`, or `ContrastEvaluator` over a vocabulary or CLIP's pieces
     path: str | Path,  # file, by custom `*.safetensors`
 ) -> Path:
     "Write an evaluator as a checkpoint, whole or not at all."
-    if evaluator.vocabulary is None:
-        raise ConfigError("evaluator: found an outside tokenizer, expected one over a vocabulary, which can be stored")
-    about = {
-        "kind": evaluator.kind,
-        "config": evaluator.net.config,
-        "vocabulary": evaluator.vocabulary.to_dict(),
-        "info": evaluator.info,
-        "fingerprint": evaluator.fingerprint,
-    }
+    about = {"kind": evaluator.kind, "config": evaluator.net.config, "info": evaluator.info, "fingerprint": evaluator.fingerprint}
+    if evaluator.vocabulary is not None:
+        about["vocabulary"] = evaluator.vocabulary.to_dict()
+    elif evaluator.pieces is not None:
+        about["tokenizer"] = evaluator.pieces.to_str()
+    else:
+        raise ConfigError("evaluator: found an outside tokenizer, expected a vocabulary or CLIP's, which can be stored")
     state = {"net": evaluator.net.state_dict(), "mean": evaluator.mean, "std": evaluator.std}
     if evaluator.kind == "matching":
         state["words"] = evaluator.words
@@ -538,10 +557,14 @@ def load_evaluator(
 def _rebuild(meta: dict, state: dict) -> Any:
     "The evaluator that a file describes."
     matching = meta["kind"] == "matching"
-    vocabulary = Vocabulary.from_dict(meta["vocabulary"])
     net: Any = (EvaluatorNet if matching else MotionCLIP)(**meta["config"])
     net = load_into(net, state["net"], meta["kind"])
     mean, std = state["mean"], state["std"]
+    if "tokenizer" in meta:
+        pieces = Tokenizer.from_str(meta["tokenizer"])
+        tokenize = clip_tokenizer_of(pieces, net.config["context"])
+        return ContrastEvaluator(net, tokenize, mean, std, info=meta["info"], pieces=pieces)
+    vocabulary = Vocabulary.from_dict(meta["vocabulary"])
     if matching:
         return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
     return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, meta["info"])
@@ -717,7 +740,7 @@ def embed_pairs(
     parts = []
     for part in np.array_split(rows, max(1, len(rows) // size)):
         x, n, _, _ = crop_pairs(data, part)
-        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device)).float().cpu())
+        parts.append(net.embed_motion(x[..., :net.config["input_width"]], n).float().cpu())
     motion = torch.empty(len(rows), parts[0].shape[1])
     motion[rows] = torch.cat(parts)
     captions = np.array_split(np.arange(len(data.ids)), max(1, len(data.ids) // size))
@@ -852,7 +875,7 @@ def train_evaluator(
     def batch_loss(x: Tensor, n: Tensor, caption: np.ndarray, match: Tensor, generator: torch.Generator) -> Tensor:
         if s.noise:
             x = x + s.noise * torch.randn(x.shape, generator=generator, device=x.device)
-        motion = net.embed_motion(x[..., :net.config["input_width"]], n.to(x.device))
+        motion = net.embed_motion(x[..., :net.config["input_width"]], n)
         return pair_loss(embed_text(train, caption, s.dropout), motion, match, s.loss, scale[0].exp())
 
     embed = lambda data: embed_pairs(net, lambda k: embed_text(data, k), data)
