@@ -7,8 +7,10 @@ __all__ = ['NAMES', 'Bvh', 'read_bvh', 'resample', 't_pose', 't_pose_offsets', '
 
 # %% ../nbs/12_bvh.ipynb #32d14adb
 import csv, io, math, sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,17 @@ import torch
 
 from .config import ConfigError, DataError, atomic_file, shown
 from .skeleton import Skeleton, bones, matrix_to_euler, matrix_to_quat, qbetween, quat_to_matrix
+
+# %% ../nbs/12_bvh.ipynb #343a9d90
+def _matrix(angles: np.ndarray, axes: str) -> np.ndarray:
+    "Product of rotations (3, 3, ...) by `angles` (n, ...) in radians about `axes`, the first one outermost."
+    out = np.zeros((3, 3, *angles.shape[1:]))
+    out[[0, 1, 2], [0, 1, 2]] = 1
+    for axis, cos, sin in zip(axes, np.cos(angles), np.sin(angles)):
+        i = "XYZ".index(axis)
+        j, k = (i + 1) % 3, (i + 2) % 3
+        out[:, j], out[:, k] = cos * out[:, j] + sin * out[:, k], cos * out[:, k] - sin * out[:, j]
+    return out
 
 # %% ../nbs/12_bvh.ipynb #4a8632eb
 @dataclass(eq=False)
@@ -33,8 +46,9 @@ class Bvh:
         "Column of each joint's first channel."
         return tuple(np.cumsum([0, *map(len, self.channels)])[:-1].tolist())
 
-    def columns(self, names) -> list[int]:
+    def columns(self, names: Iterable[str]) -> list[int]:
         "Index of each of `names`; `DataError` for one that is missing, or that stands twice in the file."
+        names = list(names)
         for name in names:
             if (n := self.names.count(name)) > 1:
                 raise DataError(f"BVH joints: {shown(name)} stands {n} times, expected each joint that is used once")
@@ -43,10 +57,28 @@ class Bvh:
                 raise DataError(f"BVH joints: {shown(name)} not found, expected one of {', '.join(self.names)}")
         return [self.names.index(name) for name in names]
 
-    def global_positions(self, names=None) -> np.ndarray:
+    def global_positions(self, names: Iterable[str] | None = None) -> np.ndarray:
         "Positions (T, N, 3) in file units, float64, of all joints or of those in `names`; `DataError` names a missing one."
         positions = _global_positions(self)
         return positions if names is None else positions[:, self.columns(names)]
+
+# %% ../nbs/12_bvh.ipynb #d8fa704f
+def _local(bvh: Bvh, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Places (3, N, T) and rotations (3, 3, N, T) of the joints relative to their parents, of channels (K, T)."
+    place = np.repeat(bvh.offsets.T[:, :, None], data.shape[1], 2)
+    turn = np.empty((3, 3, len(bvh.names), data.shape[1]))
+    groups: dict[str, tuple[list[int], list[list[int]]]] = {}  # joints that turn about the same axes, and their columns
+    for j, (channels, start) in enumerate(zip(bvh.channels, bvh.first_channel)):
+        for c, channel in enumerate(channels):
+            if channel.endswith("position"):
+                place["XYZ".index(channel[0]), j] = data[start + c]
+        spins = [c for c, channel in enumerate(channels) if channel.endswith("rotation")]
+        joints, columns = groups.setdefault("".join(channels[c][0] for c in spins), ([], []))
+        joints.append(j)
+        columns.append([start + c for c in spins])
+    for axes, (joints, columns) in groups.items():
+        turn[:, :, joints] = _matrix(np.deg2rad(data[np.array(columns, int).T]), axes)
+    return place, turn
 
 # %% ../nbs/12_bvh.ipynb #e5745627
 def _global_positions(bvh: Bvh) -> np.ndarray:
@@ -64,33 +96,6 @@ def _global_positions(bvh: Bvh) -> np.ndarray:
         turn[:, :, own] = sum(outer[:, k, None] * inner[None, k] for k in range(3))
     return np.ascontiguousarray(place.transpose(2, 1, 0))
 
-# %% ../nbs/12_bvh.ipynb #d8fa704f
-def _local(bvh: Bvh, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Places (3, N, T) and rotations (3, 3, N, T) of the joints relative to their parents, of channels (K, T)."
-    place = np.repeat(bvh.offsets.T[:, :, None], data.shape[1], 2)
-    turn, groups = np.empty((3, 3, len(bvh.names), data.shape[1])), {}
-    for j, (channels, start) in enumerate(zip(bvh.channels, bvh.first_channel)):
-        for c, channel in enumerate(channels):
-            if channel.endswith("position"):
-                place["XYZ".index(channel[0]), j] = data[start + c]
-        spins = [c for c, channel in enumerate(channels) if channel.endswith("rotation")]
-        joints, columns = groups.setdefault("".join(channels[c][0] for c in spins), ([], []))
-        joints.append(j)
-        columns.append([start + c for c in spins])
-    for axes, (joints, columns) in groups.items():
-        turn[:, :, joints] = _matrix(np.deg2rad(data[np.array(columns, int).T]), axes)
-    return place, turn
-
-def _matrix(angles: np.ndarray, axes: str) -> np.ndarray:
-    "Product of rotations (3, 3, ...) by `angles` (n, ...) in radians about `axes`, the first one outermost."
-    out = np.zeros((3, 3, *angles.shape[1:]))
-    out[[0, 1, 2], [0, 1, 2]] = 1
-    for axis, cos, sin in zip(axes, np.cos(angles), np.sin(angles)):
-        i = "XYZ".index(axis)
-        j, k = (i + 1) % 3, (i + 2) % 3
-        out[:, j], out[:, k] = cos * out[:, j] + sin * out[:, k], cos * out[:, k] - sin * out[:, j]
-    return out
-
 # %% ../nbs/12_bvh.ipynb #0e11f784
 _LIMIT = 1e9  # a larger number is damage, not motion
 _CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
@@ -100,7 +105,7 @@ class _Lines:
     def __init__(self, text: str, name: str):
         self.lines, self.name, self.at = text.split("\n"), name, 0
 
-    def fail(self, found: str, expected: str):
+    def fail(self, found: str, expected: str) -> NoReturn:
         raise DataError(f"{self.name}, line {self.at}: found {found[:60]!r}, expected {expected}")
 
     def next(self, expected: str) -> list[str]:
@@ -121,10 +126,36 @@ class _Lines:
             self.fail(" ".join(words), f"{what}: {count} finite numbers")
         return values
 
+# %% ../nbs/12_bvh.ipynb #d1c86d8c
+def _field(lines: _Lines, key: str, count: int) -> list[float]:
+    "The numbers of a line that begins with `key`."
+    words = lines.next(key)
+    if words[0] != key:
+        lines.fail(" ".join(words), key)
+    return lines.numbers(words[1:], count, key)
+
+def _channels(lines: _Lines) -> tuple[str, ...]:
+    "The names of a joint's channels."
+    words = lines.next("CHANNELS")
+    names = tuple(words[2:])
+    counted = words[0] == "CHANNELS" and len(words) > 1 and words[1] == str(len(names))
+    if not counted or len(set(names)) != len(names) or set(names) - set(_CHANNELS):
+        lines.fail(" ".join(words), "CHANNELS, their number, and as many different names such as Zrotation")
+    return names
+
+def _opened(lines: _Lines) -> None:
+    "One opening brace."
+    if (words := lines.next("{")) != ["{"]:
+        lines.fail(" ".join(words), "{")
+
 # %% ../nbs/12_bvh.ipynb #d80d20b8
 def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
     "Names, parents, offsets and channels out of the lines up to MOTION."
-    names, parents, offsets, channels, stack = [], [], [], [], []
+    names: list[str] = []
+    parents: list[int] = []
+    offsets: list[list[float]] = []
+    channels: list[tuple[str, ...]] = []
+    stack: list[int] = []  # open braces: a joint, or -1 for an end site
     if lines.next("HIERARCHY") != ["HIERARCHY"]:
         lines.fail(lines.lines[lines.at - 1], "HIERARCHY")
     while True:
@@ -150,24 +181,6 @@ def _hierarchy(lines: _Lines) -> tuple[list, list, list, list]:
         else:
             lines.fail(" ".join(words), "ROOT, JOINT, End Site, } or MOTION, as the tree allows")
 
-def _opened(lines: _Lines) -> None:
-    if (words := lines.next("{")) != ["{"]:
-        lines.fail(" ".join(words), "{")
-
-# %% ../nbs/12_bvh.ipynb #d1c86d8c
-def _field(lines: _Lines, key: str, count: int) -> list[float]:
-    words = lines.next(key)
-    if words[0] != key:
-        lines.fail(" ".join(words), key)
-    return lines.numbers(words[1:], count, key)
-
-def _channels(lines: _Lines) -> tuple[str, ...]:
-    words = lines.next("CHANNELS")
-    names = tuple(words[2:])
-    if words[0] != "CHANNELS" or len(words) < 2 or words[1] != str(len(names)) or len(set(names)) != len(names) or set(names) - set(_CHANNELS):
-        lines.fail(" ".join(words), "CHANNELS, their number, and as many different names such as Zrotation")
-    return names
-
 # %% ../nbs/12_bvh.ipynb #1f051e17
 _MOST = dict(joints=1000, positions=20_000_000)  # positions = frames x joints, of which kinematics needs a hundred bytes each
 
@@ -183,6 +196,7 @@ def _header(data: bytes, name: str) -> tuple[_Lines, bytes]:
         text = head.decode("latin-1")
     return _Lines(text.replace("\r", ""), name), data[cut + 1:] if cut >= 0 else b""
 
+# %% ../nbs/12_bvh.ipynb #07537d33
 def _motion(lines: _Lines, joints: int) -> tuple[int, float]:
     "Number of frames and frames a second, from the lines after MOTION."
     words = lines.next("Frames:")
@@ -200,34 +214,10 @@ def _motion(lines: _Lines, joints: int) -> tuple[int, float]:
     whole = round(1 / seconds)
     return int(count), float(whole if abs(whole * seconds - 1) < 1e-4 else 1 / seconds)   # files round 1/30 to 0.0333333
 
-# %% ../nbs/12_bvh.ipynb #fe822902
-def read_bvh(
-    source,  # path of a file, or its content as bytes
-    name: str | None = None,  # what messages call it; the path if absent
-) -> Bvh:
-    "A BVH file; `DataError` names the file and the line of whatever is malformed or missing."
-    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
-    try:
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as e:
-        raise DataError(f"{name}: cannot be read ({e.strerror}), expected a BVH file") from None
-    lines, body = _header(data, name)
-    names, parents, offsets, channels = _hierarchy(lines)
-    count, fps = _motion(lines, len(names))
-    if lines.at < len(lines.lines):
-        body = "\n".join(lines.lines[lines.at:]).encode("latin-1", "replace") + b"\n" + body
-    frames = _numbers(body, count, sum(map(len, channels)), name, lines.at + 1)
-    return Bvh(tuple(names), tuple(parents), np.array(offsets), tuple(channels), frames, fps)
-
-def _numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.ndarray:
-    "The frames (rows, columns) float64. `line` is the number of the body's first line."
-    fast = _fast_numbers(body, rows, columns)
-    return fast if fast is not None else _careful_numbers(body, rows, columns, name, line)
-
+# %% ../nbs/12_bvh.ipynb #2a3ef982
 _NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE \t\r\n", np.uint8))
 _ONE_A_LINE = bytes.maketrans(b" \t\r", b"\n\n\n")
 
-# %% ../nbs/12_bvh.ipynb #2a3ef982
 def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
     "The frames by a C parser, all numbers as one column; None unless every line holds `columns` numbers."
     body = b"\n" + body.rstrip() + b"\n"
@@ -241,8 +231,16 @@ def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
     if len(words) != rows or (words != columns).any():
         return None
     try:
-        table = pd.read_csv(io.BytesIO(body.translate(_ONE_A_LINE)), header=None, dtype=np.float64, quoting=csv.QUOTE_NONE,
-                            na_filter=False, skip_blank_lines=True, engine="c", low_memory=False)
+        table = pd.read_csv(
+            io.BytesIO(body.translate(_ONE_A_LINE)),
+            header=None,
+            dtype=np.float64,
+            quoting=csv.QUOTE_NONE,
+            na_filter=False,
+            skip_blank_lines=True,
+            engine="c",
+            low_memory=False,
+        )
     except (ValueError, OverflowError):
         return None
     values = table.to_numpy().ravel()
@@ -251,7 +249,7 @@ def _fast_numbers(body: bytes, rows: int, columns: int) -> np.ndarray | None:
 # %% ../nbs/12_bvh.ipynb #6fda7a14
 def _careful_numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.ndarray:
     "Any spacing, line by line; `DataError` names the first bad line."
-    out = []
+    out: list[list[float]] = []
     for i, text in enumerate(body.decode("latin-1").split("\n")):
         if not (words := text.split()):
             continue
@@ -269,6 +267,30 @@ def _careful_numbers(body: bytes, rows: int, columns: int, name: str, line: int)
     if len(out) != rows:
         raise DataError(f"{name}: found {len(out)} frames, expected {rows} as Frames: says")
     return np.array(out)
+
+def _numbers(body: bytes, rows: int, columns: int, name: str, line: int) -> np.ndarray:
+    "The frames (rows, columns) float64. `line` is the number of the body's first line."
+    fast = _fast_numbers(body, rows, columns)
+    return fast if fast is not None else _careful_numbers(body, rows, columns, name, line)
+
+# %% ../nbs/12_bvh.ipynb #fe822902
+def read_bvh(
+    source: str | Path | bytes,  # path of a file, or its content as bytes
+    name: str | None = None,  # what messages call it; the path if absent
+) -> Bvh:
+    "A BVH file; `DataError` names the file and the line of whatever is malformed or missing."
+    name = name or ("<bytes>" if isinstance(source, bytes) else str(source))
+    try:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as e:
+        raise DataError(f"{name}: cannot be read ({e.strerror}), expected a BVH file") from None
+    lines, body = _header(data, name)
+    names, parents, offsets, channels = _hierarchy(lines)
+    count, fps = _motion(lines, len(names))
+    if lines.at < len(lines.lines):
+        body = "\n".join(lines.lines[lines.at:]).encode("latin-1", "replace") + b"\n" + body
+    frames = _numbers(body, count, sum(map(len, channels)), name, lines.at + 1)
+    return Bvh(tuple(names), tuple(parents), np.array(offsets), tuple(channels), frames, fps)
 
 # %% ../nbs/12_bvh.ipynb #39909c64
 def resample(
@@ -456,7 +478,8 @@ def fit_rig(
 _ORDER = ("Zrotation", "Xrotation", "Yrotation")
 _PLACE = ("Xposition", "Yposition", "Zposition")
 
-def _numbers_line(values) -> str: return " ".join(f"{v:.6f}" for v in values)
+def _numbers_line(values) -> str:
+    return " ".join(f"{v:.6f}" for v in values)
 
 def _tree(rig: Rig) -> tuple[list[int], list[str]]:
     "Joints depth first, and the lines of HIERARCHY."

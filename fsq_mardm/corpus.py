@@ -11,10 +11,12 @@ __all__ = ['MAX_LENGTH', 'PUBLISHED', 'Caption', 'format_caption', 'parse_captio
 
 # %% ../nbs/20_corpus.ipynb #810e9e8b
 import ast, hashlib, json, math, os, re, shutil
+from collections import Counter
 from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +36,12 @@ class Caption:
 
     @property
     def whole(self) -> bool:
+        "Whether it is about the whole clip."
         return self.start == 0 and self.end == 0
+
+# %% ../nbs/20_corpus.ipynb #2e06bfbb
+_TOKEN = re.compile(r"[^\s#]+/[^\s#/]+")
+_LATEST, _LONGEST = 86400, 5000  # a caption's last second, and its characters: more is damage
 
 def format_caption(caption: Caption) -> str:
     "A caption as one line of `texts/ID.txt`; `DataError` when it holds what the format cannot carry."
@@ -47,10 +54,18 @@ def format_caption(caption: Caption) -> str:
         raise DataError(f"caption {caption.text[:60]!r}: times {caption.start}, {caption.end}, expected 0 to {_LATEST} seconds")
     return f"{caption.text.strip()}#{' '.join(caption.tokens)}#{float(caption.start)}#{float(caption.end)}"
 
-_TOKEN = re.compile(r"[^\s#]+/[^\s#/]+")
-_LATEST, _LONGEST = 86400, 5000  # a caption's last second, and its characters: more is damage
-
 # %% ../nbs/20_corpus.ipynb #c1cbac14
+def _seconds(field: str, where: str) -> float:
+    "A time of a caption; `nan` is 0."
+    try:
+        value = float(field)
+    except ValueError:
+        raise DataError(f"{where}: time {field[:60]!r}, expected seconds") from None
+    if math.isnan(value):
+        return 0.
+    if not 0 <= value <= _LATEST:
+        raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
+    return value
 def parse_caption(
     line: str,  # one line of a text file
     where: str = "caption",  # file and line number, for the error
@@ -69,20 +84,9 @@ def parse_caption(
         raise DataError(f"{where}: token {bad[:60]!r}, expected word/POS")
     return Caption(text, tokens, *(_seconds(f, where) for f in fields[2:]))
 
-def _seconds(field: str, where: str) -> float:
-    try:
-        value = float(field)
-    except ValueError:
-        raise DataError(f"{where}: time {field[:60]!r}, expected seconds") from None
-    if math.isnan(value):
-        return 0.
-    if not 0 <= value <= _LATEST:
-        raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
-    return value
-
 # %% ../nbs/20_corpus.ipynb #3b6610a6
 def read_lines(
-    path,  # a text file of a user's, in UTF-8, with or without a byte-order mark
+    path: str | Path,  # a text file of a user's, in UTF-8, with or without a byte-order mark
     expected: str,  # what it should hold, for the error
 ) -> list[str]:
     "Its lines, ended by a line feed and by nothing else: U+2028, U+0085 or a vertical tab is part of a line."
@@ -95,51 +99,17 @@ def read_lines(
     except OSError as e:
         raise DataError(f"{path}: cannot be read ({e.strerror}); expected {expected}") from None
 
-def read_captions(path) -> list[Caption]:
+def read_captions(path: str | Path) -> list[Caption]:
     "All captions of a text file; blank lines are skipped; `DataError` names file and line."
     lines = read_lines(path, "a text file of captions")
     return [parse_caption(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
 
-# %% ../nbs/20_corpus.ipynb #6611a840
-def parse_array(
-    data: bytes,  # of a .npy file
-    path,  # its name, for the error
-    shape: tuple | list = (None,),  # expected shape, None matches any length; or a list of them
-) -> np.ndarray:  # of the type that is stored
-    "The real numbers of a `.npy` file in memory; `DataError` when it is damaged, or of another shape."
-    shapes = shape if isinstance(shape, list) else [shape]
-    dtype, found, order, start = _npy_header(data, path)
-    fits = lambda wanted: len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted))
-    if not any(map(fits, shapes)):
-        raise DataError(f"{path}: shape {_shape(found)}, expected {_shapes(shapes)}")
-    size = dtype.itemsize * math.prod(found)
-    if len(data) - start != size:
-        raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
-    return np.frombuffer(data, dtype, offset=start).reshape(found, order=order)
-
-def read_array(
-    path,  # a .npy file
-    shape: tuple | list = (None,),  # as of `parse_array`
-) -> np.ndarray:  # float32
-    "A `.npy` file of real numbers as float32; `DataError` names the file when it is missing, damaged, or of another shape."
-    expected = _shapes(shape if isinstance(shape, list) else [shape])
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing; expected an array of shape {expected}") from None
-    except OSError as e:
-        raise DataError(f"{path}: cannot be read ({e.strerror}); expected a .npy file") from None
-    with np.errstate(over="ignore"):
-        return np.array(parse_array(data, path, shape), np.float32, order="C")
-
-def _shape(shape) -> str:
+# %% ../nbs/20_corpus.ipynb #85833381
+def _shape(shape: Sequence[int | None]) -> str:
+    "A shape in words; None is any length."
     return " x ".join("T" if s is None else str(s) for s in shape) or "()"
 
-def _shapes(shapes: list) -> str:
-    return " or ".join(map(_shape, shapes))
-
-# %% ../nbs/20_corpus.ipynb #85833381
-def _npy_header(data: bytes, path) -> tuple:
+def _npy_header(data: bytes, path: str | Path) -> tuple[np.dtype, tuple[int, ...], Any, int]:
     "dtype, shape, order and start of the numbers of a .npy file in memory."
     if data[:6] != b"\x93NUMPY" or len(data) < 12 or data[6] not in (1, 2, 3):
         raise DataError(f"{path}: not a .npy file; expected one that numpy.save wrote")
@@ -158,6 +128,42 @@ def _npy_header(data: bytes, path) -> tuple:
         raise DataError(f"{path}: damaged .npy header; shape {str(shape)[:40]}")
     return np.dtype(descr), shape, "F" if header["fortran_order"] else "C", start
 
+# %% ../nbs/20_corpus.ipynb #6611a840
+def parse_array(
+    data: bytes,  # of a .npy file
+    path: str | Path,  # its name, for the error
+    shape: tuple | list = (None,),  # expected shape, None matches any length; or a list of them
+) -> np.ndarray:  # of the type that is stored
+    "The real numbers of a `.npy` file in memory; `DataError` when it is damaged, or of another shape."
+    shapes = shape if isinstance(shape, list) else [shape]
+    dtype, found, order, start = _npy_header(data, path)
+    fits = lambda wanted: len(found) == len(wanted) and all(w is None or f == w for f, w in zip(found, wanted))
+    if not any(map(fits, shapes)):
+        raise DataError(f"{path}: shape {_shape(found)}, expected {_shapes(shapes)}")
+    size = dtype.itemsize * math.prod(found)
+    if len(data) - start != size:
+        raise DataError(f"{path}: {len(data) - start} bytes of numbers, expected {size} for shape {_shape(found)}")
+    return np.frombuffer(data, dtype, offset=start).reshape(found, order=order)
+
+def _shapes(shapes: list) -> str:
+    return " or ".join(map(_shape, shapes))
+
+# %% ../nbs/20_corpus.ipynb #153144c2
+def read_array(
+    path: str | Path,  # a .npy file
+    shape: tuple | list = (None,),  # as of `parse_array`
+) -> np.ndarray:  # float32
+    "A `.npy` file of real numbers as float32; `DataError` names the file when it is missing, damaged, or of another shape."
+    expected = _shapes(shape if isinstance(shape, list) else [shape])
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; expected an array of shape {expected}") from None
+    except OSError as e:
+        raise DataError(f"{path}: cannot be read ({e.strerror}); expected a .npy file") from None
+    with np.errstate(over="ignore"):
+        return np.array(parse_array(data, path, shape), np.float32, order="C")
+
 # %% ../nbs/20_corpus.ipynb #c12925d2
 @dataclass
 class Clip:
@@ -168,47 +174,21 @@ class Clip:
     captions: list[Caption]
     factors: dict[str, float] | None = None  # known continuous factors, such as speed
 
+# %% ../nbs/20_corpus.ipynb #c91ec5b3
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
-def check_id(name: str, where="clip") -> str:
+def check_id(name: str, where: str = "clip") -> str:
     "`name` if it can be a file name on every system; `DataError` otherwise."
     if not _ID.fullmatch(name):
         raise DataError(f"{where}: identifier {name[:80]!r}, expected letters, digits, '_', '-' and '.'")
     return name
 
-def twin_base(name: str, ids) -> str:
+def twin_base(
+    name: str,
+    ids: dict[str, Any] | set[str] | frozenset[str],  # all identifiers
+) -> str:
     "The identifier without its mirror mark, when the original is among `ids`."
     return name[1:] if name.startswith("M") and name[1:] in ids else name
-
-# %% ../nbs/20_corpus.ipynb #5a1fb016
-def split_ids(
-    ids: Iterable[str],
-    strata=None,  # label of each id: a dict, or a list in the order of ids; None: one stratum
-    fractions: dict[str, float] | None = None,  # split -> share; default 0.8 train, 0.05 val, 0.15 test
-    seed: int = 0,
-) -> dict[str, list[str]]:  # split -> ids, in the order of ids
-    "A stratified split in which mirrored twins ('M' + id) stay together."
-    ids, fractions = list(ids), fractions or dict(train=0.8, val=0.05, test=0.15)
-    if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
-        raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
-    if len(set(ids)) < len(ids):
-        raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
-    labels = strata if isinstance(strata, dict) else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
-    known, groups = set(ids), {}
-    for i in ids:
-        groups.setdefault(twin_base(i, known), []).append(i)
-    by_label = {}
-    for base in groups:
-        by_label.setdefault(str(labels[base]), []).append(base)
-    share, carry, where = np.array(list(fractions.values())), np.zeros(len(fractions)), {}
-    for label in sorted(by_label):
-        bases = sorted(by_label[label])
-        counts, carry = _deal(len(bases), share, carry)
-        order = numpy_rng(seed, "split", label).permutation(len(bases))
-        names = np.repeat(np.array(list(fractions)), counts)
-        for position, name in zip(order, names):
-            where.update({i: str(name) for i in groups[bases[position]]})
-    return {name: [i for i in ids if where[i] == name] for name in fractions}
 
 # %% ../nbs/20_corpus.ipynb #ab22f75f
 def _deal(n: int, share: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -221,6 +201,38 @@ def _deal(n: int, share: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.
         counts[np.argmin(np.where(counts > 0, due - counts, np.inf))] -= 1
     return counts, due - counts
 
+# %% ../nbs/20_corpus.ipynb #5a1fb016
+def split_ids(
+    ids: Iterable[str],
+    strata: dict[str, Any] | Sequence | None = None,  # label of each id: a dict, or a list in the order of ids; None: one stratum
+    fractions: dict[str, float] | None = None,  # split -> share; default 0.8 train, 0.05 val, 0.15 test
+    seed: int = 0,
+) -> dict[str, list[str]]:  # split -> ids, in the order of ids
+    "A stratified split in which mirrored twins ('M' + id) stay together."
+    ids, fractions = list(ids), fractions or dict(train=0.8, val=0.05, test=0.15)
+    if abs(sum(fractions.values()) - 1) > 1e-6 or min(fractions.values()) < 0:
+        raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
+    if len(set(ids)) < len(ids):
+        raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
+    labels = strata if isinstance(strata, dict) else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
+    known = set(ids)
+    groups: dict[str, list[str]] = {}  # a clip and its twin
+    for i in ids:
+        groups.setdefault(twin_base(i, known), []).append(i)
+    by_label: dict[str, list[str]] = {}
+    for base in groups:
+        by_label.setdefault(str(labels[base]), []).append(base)
+    share, carry = np.array(list(fractions.values())), np.zeros(len(fractions))
+    where: dict[str, str] = {}
+    for label in sorted(by_label):
+        bases = sorted(by_label[label])
+        counts, carry = _deal(len(bases), share, carry)
+        order = numpy_rng(seed, "split", label).permutation(len(bases))
+        names = np.repeat(np.array(list(fractions)), counts)
+        for position, name in zip(order, names):
+            where.update({i: str(name) for i in groups[bases[position]]})
+    return {name: [i for i in ids if where[i] == name] for name in fractions}
+
 # %% ../nbs/20_corpus.ipynb #a0119e31
 def average_groups(
     std: np.ndarray,  # (D,) full or essential
@@ -231,69 +243,27 @@ def average_groups(
 
 class _Moments:
     "Running mean and deviation of frames, in float64."
-    def __init__(self, width):
+    def __init__(self, width: int):
         self.n, self.sum, self.square = 0, np.zeros(width), np.zeros(width)
-    def add(self, x):
+
+    def add(self, x: np.ndarray) -> None:
+        "Take in frames (T, width)."
         x = np.asarray(x, np.float64)
-        self.n, self.sum, self.square = self.n + len(x), self.sum + x.sum(0), self.square + (x * x).sum(0)
+        self.n += len(x)
+        self.sum = self.sum + x.sum(0)
+        self.square = self.square + (x * x).sum(0)
+
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:  # (width,) float32
         return (self.sum / max(self.n, 1)).astype(np.float32)
+
     @property
-    def std(self):
+    def std(self) -> np.ndarray:  # (width,) float64
         mean = self.sum / max(self.n, 1)
         return np.sqrt(np.maximum(self.square / max(self.n, 1) - mean * mean, 0))
 
-# %% ../nbs/20_corpus.ipynb #2c0d19bc
-def write_corpus(
-    root,  # a new or empty folder
-    clips: Iterable[Clip],  # consumed once
-    splits: dict[str, list[str]],  # "train", "val", "test" -> ids
-    *,
-    name: str,
-    skeleton,  # "t2m", "kit" or a Skeleton
-    licence: str,
-    source: str,  # where the motion comes from
-    min_frames: int | None = None,  # shortest clip used; None: HumanML3D's 40, KIT-ML's 24
-    extra: dict | None = None,  # more entries of corpus.json, such as the fingerprint of the source
-) -> Path:
-    "Write a corpus in HumanML3D's layout, whole or not at all."
-    skeleton = _skeleton(skeleton)
-    where = _check_splits(splits)
-    with atomic_dir(root) as folder:
-        for sub in ("new_joint_vecs", "new_joints", "texts"):
-            (folder/sub).mkdir()
-        moments, counts, factors, written = _Moments(skeleton.full_dim), dict(clips=0, frames=0, captions=0), {}, set()
-        for clip in clips:
-            if clip.id in written:
-                raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
-            _write_clip(folder, clip, skeleton)
-            written.add(clip.id)
-            if where.get(clip.id) == "train":
-                moments.add(clip.features)
-            if clip.factors:
-                factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
-            for key, value in dict(clips=1, frames=len(clip.features), captions=len(clip.captions)).items():
-                counts[key] += value
-        if not written:
-            raise DataError(f"{root}: no clip was given, expected at least one")
-        absent = next((f"{split}.txt names {i!r}" for i, split in where.items() if i not in written), None)
-        if absent:
-            raise DataError(f"{root}: split {absent}, but no such clip was given")
-        for split, ids in splits.items():
-            (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
-        np.save(folder/"Mean.npy", moments.mean)
-        np.save(folder/"Std.npy", average_groups(moments.std))
-        if factors:
-            write_json(folder/"factors.json", factors)
-        counts.update({s: len(ids) for s, ids in splits.items()})
-        info = dict(extra or {}, name=name, skeleton=skeleton.name, fps=float(skeleton.fps), joints=list(skeleton.joint_names),
-                    licence=licence, source=source, format=1, statistics="train", counts=counts)
-        write_json(folder/"corpus.json", dict(info, min_frames=min_frames) if min_frames is not None else info)
-    return Path(root)
-
 # %% ../nbs/20_corpus.ipynb #e81d6455
-def _skeleton(skeleton) -> Skeleton:
+def _skeleton(skeleton: str | Skeleton) -> Skeleton:
     "A skeleton by name, or itself."
     if isinstance(skeleton, Skeleton):
         return skeleton
@@ -301,11 +271,12 @@ def _skeleton(skeleton) -> Skeleton:
         raise DataError(f"skeleton: {skeleton!r}, expected one of {', '.join(SKELETONS)}")
     return SKELETONS[skeleton]
 
+# %% ../nbs/20_corpus.ipynb #bcaf79a0
 def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
     "id -> split; `DataError` for a missing split, a clip in two, or twins apart."
     if set(splits) != {"train", "val", "test"}:
         raise DataError(f"splits: {', '.join(splits)}, expected train, val, test")
-    where = {}
+    where: dict[str, str] = {}
     for split in ("train", "val", "test"):
         for i in splits[split]:
             if check_id(i, split) in where:
@@ -316,8 +287,14 @@ def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
             raise DataError(f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split")
     return where
 
+# %% ../nbs/20_corpus.ipynb #332c79c5
+def _first_bad_frame(values: np.ndarray) -> int | None:
+    "The first frame of (T, ...) with NaN or infinity."
+    bad = np.argwhere(~np.isfinite(values))
+    return int(bad[0][0]) if len(bad) else None
+
 # %% ../nbs/20_corpus.ipynb #62e0dd41
-def _write_clip(folder: Path, clip: Clip, skeleton):
+def _write_clip(folder: Path, clip: Clip, skeleton: Skeleton) -> None:
     "Check one clip and write its three files."
     features, joints = np.asarray(clip.features, np.float32), np.asarray(clip.joints, np.float32)
     where = f"clip {check_id(clip.id)}"
@@ -327,16 +304,83 @@ def _write_clip(folder: Path, clip: Clip, skeleton):
     if joints.shape != expected:
         raise DataError(f"{where}: joints {_shape(joints.shape)}, expected {_shape(expected)}")
     for what, values in (("features", features), ("joints", joints)):
-        if not np.isfinite(values).all():
-            raise DataError(f"{where}: {what} hold NaN or infinity in frame {int(np.argwhere(~np.isfinite(values))[0][0])}, expected numbers")
+        if (bad := _first_bad_frame(values)) is not None:
+            raise DataError(f"{where}: {what} hold NaN or infinity in frame {bad}, expected numbers")
     if not clip.captions:
         raise DataError(f"{where}: no caption, expected at least one")
     np.save(folder/"new_joint_vecs"/f"{clip.id}.npy", features)
     np.save(folder/"new_joints"/f"{clip.id}.npy", joints)
     (folder/"texts"/f"{clip.id}.txt").write_text("".join(format_caption(c) + "\n" for c in clip.captions), encoding="utf-8")
 
+# %% ../nbs/20_corpus.ipynb #2c0d19bc
+def _write_lists(folder: Path, splits: dict[str, list[str]], moments: _Moments, factors: dict) -> None:
+    "What stands beside the clips: split files, statistics, known factors."
+    for split, ids in splits.items():
+        (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
+    np.save(folder/"Mean.npy", moments.mean)
+    np.save(folder/"Std.npy", average_groups(moments.std))
+    if factors:
+        write_json(folder/"factors.json", factors)
+
+def _check_written(root: Path, written: set[str], where: dict[str, str]) -> None:
+    "`DataError` when no clip came, or one that a split names did not."
+    if not written:
+        raise DataError(f"{root}: no clip was given, expected at least one")
+    absent = next((f"{split}.txt names {i!r}" for i, split in where.items() if i not in written), None)
+    if absent:
+        raise DataError(f"{root}: split {absent}, but no such clip was given")
+
+def write_corpus(
+    root: str | Path,  # a new or empty folder
+    clips: Iterable[Clip],  # consumed once
+    splits: dict[str, list[str]],  # "train", "val", "test" -> ids
+    *,
+    name: str,
+    skeleton: str | Skeleton,  # "t2m", "kit" or a Skeleton
+    licence: str,
+    source: str,  # where the motion comes from
+    min_frames: int | None = None,  # shortest clip used; None: HumanML3D's 40, KIT-ML's 24
+    extra: dict | None = None,  # more entries of corpus.json, such as the fingerprint of the source
+) -> Path:
+    "Write a corpus in HumanML3D's layout, whole or not at all."
+    root, skeleton, where = Path(root), _skeleton(skeleton), _check_splits(splits)
+    with atomic_dir(root) as folder:
+        for sub in ("new_joint_vecs", "new_joints", "texts"):
+            (folder/sub).mkdir()
+        moments, counts, factors = _Moments(skeleton.full_dim), dict(clips=0, frames=0, captions=0), {}
+        written: set[str] = set()
+        for clip in clips:
+            if clip.id in written:
+                raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
+            _write_clip(folder, clip, skeleton)
+            written.add(clip.id)
+            if where.get(clip.id) == "train":
+                moments.add(clip.features)
+            if clip.factors:
+                factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
+            counts["clips"] += 1
+            counts["frames"] += len(clip.features)
+            counts["captions"] += len(clip.captions)
+        _check_written(root, written, where)
+        _write_lists(folder, splits, moments, factors)
+        counts.update({s: len(ids) for s, ids in splits.items()})
+        info = dict(
+            extra or {},
+            name=name,
+            skeleton=skeleton.name,
+            fps=float(skeleton.fps),
+            joints=list(skeleton.joint_names),
+            licence=licence,
+            source=source,
+            format=1,
+            statistics="train",
+            counts=counts,
+        )
+        write_json(folder/"corpus.json", dict(info, min_frames=min_frames) if min_frames is not None else info)
+    return root
+
 # %% ../nbs/20_corpus.ipynb #2860b504
-def toy_features(frames: int, skeleton, rng) -> np.ndarray:  # (frames, 263 | 251) float32
+def toy_features(frames: int, skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray:  # (frames, 263 | 251) float32
     "Smooth random features, for tests."
     return np.cumsum(rng.normal(0, .01, (frames, skeleton.full_dim)), 0).astype(np.float32)
 
@@ -361,8 +405,10 @@ _CACHE_FORMAT = 5  # raise when the files of the cache change their meaning
 # %% ../nbs/20_corpus.ipynb #0bcd822e
 MAX_LENGTH = 200  # clips and parts of this many frames or more are left out
 
-PUBLISHED = {"t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, statistics="all", whole_first=True),
-             "kit": dict(name="kit", skeleton="kit", fps=12.5, min_frames=24, statistics="all", whole_first=True)}
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "t2m": dict(name="t2m", skeleton="t2m", fps=20.0, min_frames=40, statistics="all", whole_first=True),
+    "kit": dict(name="kit", skeleton="kit", fps=12.5, min_frames=24, statistics="all", whole_first=True),
+}
 
 def _corpus_info(root: Path, name: str | None) -> dict:
     "The description of a corpus: `corpus.json`, or that of a published corpus, by name or by the width of its features."
@@ -377,16 +423,19 @@ def _corpus_info(root: Path, name: str | None) -> dict:
         raise DataError(f"{file}: corpus {shown(info['name'])}, expected {shown(name)}")
     return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
 
-_NUMBER = lambda low, high: lambda v: type(v) in (int, float) and low <= v <= high
-_INFO = dict(  # field of corpus.json -> (what is good, in words)
-    name=(lambda v: isinstance(v, str) and 0 < len(v) <= 200, "a name"),
-    skeleton=(lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
-    fps=(_NUMBER(1, 1000), "1 to 1000 frames a second"), tag_fps=(_NUMBER(1, 1000), "1 to 1000 frames a second"),
-    min_frames=(lambda v: type(v) is int and 4 <= v < MAX_LENGTH, f"a whole number from 4 to {MAX_LENGTH - 1}"),
-    whole_first=(lambda v: type(v) is bool, "true or false"))
-
 # %% ../nbs/20_corpus.ipynb #cadc9256
-def _check_info(info, file) -> dict:
+def _is_rate(v: Any) -> bool:
+    return type(v) in (int, float) and 1 <= v <= 1000
+
+_INFO: dict[str, tuple[Callable[[Any], bool], str]] = {  # field of corpus.json -> what is good, in code and in words
+    "name": (lambda v: isinstance(v, str) and 0 < len(v) <= 200, "a name"),
+    "skeleton": (lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
+    "fps": (_is_rate, "1 to 1000 frames a second"),
+    "tag_fps": (_is_rate, "1 to 1000 frames a second"),
+    "min_frames": (lambda v: type(v) is int and 4 <= v < MAX_LENGTH, f"a whole number from 4 to {MAX_LENGTH - 1}"),
+    "whole_first": (lambda v: type(v) is bool, "true or false"),
+}
+def _check_info(info: Any, file: Path) -> dict:
     "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
     if not isinstance(info, dict):
         raise DataError(f"{file}: holds a {type(info).__name__}, expected an object with name and skeleton")
@@ -396,6 +445,7 @@ def _check_info(info, file) -> dict:
     return info
 
 def _guess_published(root: Path) -> str:
+    "The published corpus that has features of the width of the first file."
     first = min((p for p in (root/"new_joint_vecs").glob("*.npy") if not p.name.startswith(".")), default=None)
     if first is None:
         raise DataError(f"{root}: neither corpus.json nor new_joint_vecs/*.npy; expected a corpus in HumanML3D's layout")
@@ -403,12 +453,14 @@ def _guess_published(root: Path) -> str:
     for name, info in PUBLISHED.items():
         if SKELETONS[info["skeleton"]].full_dim == width:
             return name
-    raise DataError(f"{first}: {width} features, expected {' or '.join(str(SKELETONS[i['skeleton']].full_dim) for i in PUBLISHED.values())}")
+    widths = " or ".join(str(SKELETONS[info["skeleton"]].full_dim) for info in PUBLISHED.values())
+    raise DataError(f"{first}: {width} features, expected {widths}")
 
 # %% ../nbs/20_corpus.ipynb #2704cd60
-def read_split(path) -> list[str]:
+def read_split(path: str | Path) -> list[str]:
     "The identifiers of a split file, in order; `DataError` for a missing file, a bad or repeated identifier."
-    lines, ids = read_lines(path, "a list of clips, one a line"), {}
+    lines = read_lines(path, "a list of clips, one a line")
+    ids: dict[str, int] = {}
     for n, line in enumerate(lines, 1):
         if not (i := line.strip()):
             continue
@@ -417,7 +469,7 @@ def read_split(path) -> list[str]:
         ids[i] = n
     return list(ids)
 
-def _read_statistics(root: Path, skeleton) -> tuple[np.ndarray, np.ndarray]:
+def _read_statistics(root: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     "Mean.npy and Std.npy, of full or essential width."
     both = []
     for file in ("Mean.npy", "Std.npy"):
@@ -430,7 +482,7 @@ def _read_statistics(root: Path, skeleton) -> tuple[np.ndarray, np.ndarray]:
         both.append(values)
     if len(both[0]) != len(both[1]):
         raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
-    return tuple(both)
+    return both[0], both[1]
 
 # %% ../nbs/20_corpus.ipynb #4596377f
 @dataclass
@@ -472,7 +524,7 @@ def _open_packed(folder: Path) -> _Packed | None:
 class _NotFinite(DataError):
     "A feature file with NaN or infinity."
 
-_SKIP = {None: (), "nan": (_NotFinite,), "broken": (DataError,)}
+_SKIP: dict[str | None, tuple[type[Exception], ...]] = {None: (), "nan": (_NotFinite,), "broken": (DataError,)}
 
 def _read_clip(root: Path, i: str, width: int) -> tuple[np.ndarray, list[list]]:
     "Features and captions of one clip, checked; captions as plain lists."
@@ -480,69 +532,93 @@ def _read_clip(root: Path, i: str, width: int) -> tuple[np.ndarray, list[list]]:
     features = read_array(path, (None, width))
     if len(features) == 0:
         raise DataError(f"{path}: 0 frames, expected at least 1")
-    if not np.isfinite(features).all():
-        raise _NotFinite(f"{path}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
-    return features, [[c.text, " ".join(c.tokens), c.start, c.end] for c in read_captions(root/"texts"/f"{i}.txt")]
-
-# %% ../nbs/20_corpus.ipynb #aa60b856
-def _pack(root: Path, folder: Path, info: dict, skip: str | None):
-    "Build the cache of a corpus in `folder`."
-    skeleton = SKELETONS[info["skeleton"]]
-    width, essential = skeleton.full_dim, skeleton.essential_dim
-    splits = {s: read_split(root/f"{s}.txt") for s in ("train", "val", "test")}
-    _read_statistics(root, skeleton)
-    factors = read_json(root/"factors.json") if (root/"factors.json").exists() else {}
-    if not isinstance(factors, dict) or not all(isinstance(v, dict) for v in factors.values()):
-        raise DataError(f"{root/'factors.json'}: expected an object of clips, each an object of numbers")
-    index = dict(info=info, splits=splits, skipped={}, ids=[], lengths=[], captions=[], factors=factors)
-    rules = {k: info.get(k) for k in ("skeleton", "fps", "tag_fps", "min_frames")}
-    digest, moments = hashlib.sha256(json.dumps([rules, splits, factors], sort_keys=True).encode()), _Moments(width)
-    with _ArrayWriter(folder/"essential.npy", essential) as first, _ArrayWriter(folder/"rest.npy", width - essential) as rest:
-        for i in dict.fromkeys(sum(splits.values(), [])):
-            try:
-                features, captions = _read_clip(root, i, width)
-            except _SKIP[skip] as e:
-                index["skipped"][i] = str(e).replace(f"{root}{os.sep}", "")
-                continue
-            first.add(features[:, :essential]), rest.add(features[:, essential:]), moments.add(features)
-            digest.update(json.dumps([i, captions]).encode()), digest.update(features.tobytes())
-            for key, value in (("ids", i), ("lengths", len(features)), ("captions", captions)):
-                index[key].append(value)
-    if not index["ids"]:
-        raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
-    for file in ("Mean.npy", "Std.npy"):
-        digest.update((root/file).read_bytes())
-    np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
-    arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
-    index.update(fingerprint=digest.hexdigest()[:12], stamps={name: _stamp(file) for name, file in arrays.items()},
-                 digests={name: file_fingerprint(file, length=64) for name, file in arrays.items()})
-    text = json.dumps(index)
-    (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
+    if (bad := _first_bad_frame(features)) is not None:
+        raise _NotFinite(f"{path}: NaN or infinity in frame {bad}, expected numbers")
+    captions = read_captions(root/"texts"/f"{i}.txt")
+    return features, [[c.text, " ".join(c.tokens), c.start, c.end] for c in captions]
 
 # %% ../nbs/20_corpus.ipynb #bfd61bfa
 class _ArrayWriter:
     "A .npy file of (frames, width) float32 that grows; its header is written last."
-    def __init__(self, path, width):
+    def __init__(self, path: Path, width: int):
         self.path, self.width, self.rows = Path(path), width, 0
-    def __enter__(self):
+
+    def __enter__(self) -> "_ArrayWriter":
         self.file = open(self.path, "wb")
         self.file.write(b" " * 128)
         return self
-    def add(self, rows):
+
+    def add(self, rows: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(rows, np.float32).tobytes())
         self.rows += len(rows)
-    def __exit__(self, *error):
+
+    def __exit__(self, *error: object) -> None:
         header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self.rows}, {self.width}), }}"
         self.file.seek(0)
         self.file.write(b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + header.ljust(117).encode() + b"\n")
         self.file.close()
 
+# %% ../nbs/20_corpus.ipynb #004473c1
+def _read_factors(root: Path) -> dict[str, dict]:
+    "The known factors of each clip; none where there is no `factors.json`."
+    factors = read_json(root/"factors.json") if (root/"factors.json").exists() else {}
+    if not isinstance(factors, dict) or not all(isinstance(v, dict) for v in factors.values()):
+        raise DataError(f"{root/'factors.json'}: expected an object of clips, each an object of numbers")
+    return factors
+
+def _write_index(folder: Path, index: dict) -> None:
+    "The index, with a checksum of itself and of each array beside it."
+    arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
+    stamps = {name: _stamp(file) for name, file in arrays.items()}
+    digests = {name: file_fingerprint(file, length=64) for name, file in arrays.items()}
+    text = json.dumps({**index, "stamps": stamps, "digests": digests})
+    (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
+
+# %% ../nbs/20_corpus.ipynb #aa60b856
+def _pack_clips(root: Path, folder: Path, names: Iterable[str], skip: str | None, skeleton: Skeleton, digest: Any) -> dict:
+    "Arrays of all clips; what the index says of them. The digest takes in what was read."
+    width, essential = skeleton.full_dim, skeleton.essential_dim
+    found: dict[str, Any] = dict(ids=[], lengths=[], captions=[], skipped={})
+    moments = _Moments(width)
+    with _ArrayWriter(folder/"essential.npy", essential) as first, _ArrayWriter(folder/"rest.npy", width - essential) as rest:
+        for i in names:
+            try:
+                features, captions = _read_clip(root, i, width)
+            except _SKIP[skip] as e:
+                found["skipped"][i] = str(e).replace(f"{root}{os.sep}", "")
+                continue
+            first.add(features[:, :essential])
+            rest.add(features[:, essential:])
+            moments.add(features)
+            digest.update(json.dumps([i, captions]).encode())
+            digest.update(features.tobytes())
+            found["ids"].append(i)
+            found["lengths"].append(len(features))
+            found["captions"].append(captions)
+    np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
+    return found
+
+def _pack(root: Path, folder: Path, info: dict, skip: str | None) -> None:
+    "Build the cache of a corpus in `folder`."
+    skeleton = SKELETONS[info["skeleton"]]
+    splits = {s: read_split(root/f"{s}.txt") for s in ("train", "val", "test")}
+    _read_statistics(root, skeleton)
+    factors = _read_factors(root)
+    rules = {k: info.get(k) for k in ("skeleton", "fps", "tag_fps", "min_frames")}
+    digest = hashlib.sha256(json.dumps([rules, splits, factors], sort_keys=True).encode())
+    found = _pack_clips(root, folder, dict.fromkeys(sum(splits.values(), [])), skip, skeleton, digest)
+    if not found["ids"]:
+        raise DataError(f"{root}: no readable clip in train.txt, val.txt and test.txt; expected at least one")
+    for file in ("Mean.npy", "Std.npy"):
+        digest.update((root/file).read_bytes())
+    _write_index(folder, dict(info=info, splits=splits, factors=factors, fingerprint=digest.hexdigest()[:12], **found))
+
 # %% ../nbs/20_corpus.ipynb #94540fd3
 def load_corpus(
-    root,  # folder in HumanML3D's layout
+    root: str | Path,  # folder in HumanML3D's layout
     name: str | None = None,  # expected corpus; "t2m" and "kit" need no corpus.json
     *,
-    cache=None,  # folder for packed caches, which may serve many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
+    cache: str | Path | None = None,  # folder for packed caches, which may serve many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
     skip: str | None = None,  # "nan": leave out clips with NaN, as published for HumanML3D, "broken": all unreadable ones; both list them
 ) -> "Corpus":
     "Open a corpus through its packed cache; `DataError` names the first file that is missing or wrong."
@@ -564,7 +640,7 @@ def load_corpus(
     return Corpus(root, packed)
 
 # %% ../nbs/20_corpus.ipynb #b8290213
-def _build_packed(root: Path, folder: Path, info: dict, skip: str | None):
+def _build_packed(root: Path, folder: Path, info: dict, skip: str | None) -> None:
     "Pack beside and rename; caches of earlier states of the corpus are removed."
     if folder.exists():
         if _open_packed(folder) is not None:
@@ -578,7 +654,10 @@ def _build_packed(root: Path, folder: Path, info: dict, skip: str | None):
             return
         if isinstance(e, ConfigError):
             raise
-        raise DataError(f"{folder}: the packed cache cannot be written ({e.strerror}); expected a writable folder; name another in FSQ_MARDM_CACHE, or pass cache=") from None
+        raise DataError(
+            f"{folder}: the packed cache cannot be written ({e.strerror}); expected a writable folder; "
+            "name another in FSQ_MARDM_CACHE, or pass cache="
+        ) from None
     for old in folder.parent.iterdir():
         if re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", old.name) and old.name[:16] != folder.name[:16]:
             shutil.rmtree(old, ignore_errors=True)
@@ -587,9 +666,11 @@ def _build_packed(root: Path, folder: Path, info: dict, skip: str | None):
 class Corpus:
     "A loaded corpus: description, statistics and splits; frames stay on disk, memory-mapped."
     def __init__(self, root: Path, packed: _Packed):
-        self.root, self.info, self.ids, self._packed = Path(root), packed.index["info"], packed.index["ids"], packed
-        self.name, self.skeleton, self.fingerprint = self.info["name"], SKELETONS[self.info["skeleton"]], packed.index["fingerprint"]
-        self.fps, self.min_frames, self.skipped = float(self.info["fps"]), self.info["min_frames"], packed.index["skipped"]
+        index = packed.index
+        self.root, self._packed = Path(root), packed
+        self.info, self.ids, self.skipped, self.fingerprint = index["info"], index["ids"], index["skipped"], index["fingerprint"]
+        self.name, self.skeleton = self.info["name"], SKELETONS[self.info["skeleton"]]
+        self.fps, self.min_frames = float(self.info["fps"]), self.info["min_frames"]
         self._lengths = np.array(packed.index["lengths"], np.int64)
         self._offsets = np.concatenate([[0], np.cumsum(self._lengths)])
         self._position = {i: n for n, i in enumerate(self.ids)}
@@ -606,29 +687,34 @@ class Corpus:
             raise ConfigError(f"split: {name!r}, expected one of {', '.join(self._packed.index['splits'])}")
         return Split(self, name, rules)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
-    def __repr__(self):
+
+    def __repr__(self) -> str:
         minutes = self._offsets[-1] / self.fps / 60
         return f"Corpus({self.name}, {len(self.ids)} clips, {minutes:.1f} minutes, {self.skeleton.name}, {self.fingerprint})"
 
 # %% ../nbs/20_corpus.ipynb #04f8d943
 @dataclass(frozen=True)
 class _Entry:
+    "One entry of a split."
     id: str
     clip: str  # the clip it is cut from
     start: int  # frame in the packed arrays
     frames: int
     captions: tuple  # plain lists (text, tokens, start, end)
 
-# %% ../nbs/20_corpus.ipynb #7579595d
-def _clip_entries(
-    clip: str, offset: int, frames: int, captions: list, fps: float,
-    limits: tuple[int, int],  # fewest frames, and one more than most
-    whole_first: bool = False,  # the published rule: a clip outside the limits gives no parts either
-) -> tuple[list[_Entry], list[tuple[str, str]]]:
-    "The entries of one clip under the text-to-motion rules, and (id, reason) of what is left out."
-    parts, whole = {}, tuple(c for c in captions if c[2] == 0 and c[3] == 0)
+# %% ../nbs/20_corpus.ipynb #46fa602d
+def _outside(frames: int, limits: tuple[int, int]) -> str:
+    "Why so many frames make no entry, or ''."
+    if frames < limits[0]:
+        return f"{frames} frames, fewer than {limits[0]}"
+    return f"{frames} frames, more than {limits[1] - 1}" if frames >= limits[1] else ""
+
+def _parts(clip: str, frames: int, captions: list, fps: float) -> dict[str, tuple[int, int, tuple]]:
+    "Name, first frame, frames and captions of the clip (if a caption is about all of it) and of each timed part."
+    parts: dict[str, tuple[int, int, tuple]] = {}
+    whole = tuple(c for c in captions if c[2] == 0 and c[3] == 0)
     if whole:
         parts[clip] = (0, frames, whole)
     for c in captions:
@@ -639,43 +725,62 @@ def _clip_entries(
         while name in parts:
             name = f"{base}.{int(name[len(base) + 1:] or 1) + 1}"
         parts[name] = (a, max(b - a, 0), (c,))
+    return parts
+
+# %% ../nbs/20_corpus.ipynb #7579595d
+def _clip_entries(
+    clip: str,
+    offset: int,  # first frame in the packed arrays
+    frames: int,
+    captions: list,
+    fps: float,
+    limits: tuple[int, int],  # fewest frames, and one more than most
+    whole_first: bool = False,  # the published rule: a clip outside the limits gives no parts either
+) -> tuple[list[_Entry], list[tuple[str, str]]]:
+    "The entries of one clip under the text-to-motion rules, and (id, reason) of what is left out."
+    parts = _parts(clip, frames, captions, fps)
     if not parts:
         return [], [(clip, "no caption")]
     if whole_first and (reason := _outside(frames, limits)):
         return [], [(clip, reason)]
-    found = {name: (_Entry(name, clip, offset + a, n, texts), _outside(n, limits)) for name, (a, n, texts) in parts.items()}
-    return [e for e, reason in found.values() if not reason], [(name, reason) for name, (_, reason) in found.items() if reason]
-
-def _outside(frames: int, limits: tuple[int, int]) -> str:
-    "Why so many frames make no entry, or ''."
-    if frames < limits[0]:
-        return f"{frames} frames, fewer than {limits[0]}"
-    return f"{frames} frames, more than {limits[1] - 1}" if frames >= limits[1] else ''
+    entries, left_out = [], []
+    for name, (start, n, texts) in parts.items():
+        if reason := _outside(n, limits):
+            left_out.append((name, reason))
+        else:
+            entries.append(_Entry(name, clip, offset + start, n, texts))
+    return entries, left_out
 
 # %% ../nbs/20_corpus.ipynb #e3f328b7
 class Split:
     "The entries of one split. Entry i is a clip, or the part of one that a timed caption speaks of."
     def __init__(self, corpus: Corpus, name: str, rules: bool = True):
         self.corpus, self.name, self.rules, self.skeleton, self.fps = corpus, name, rules, corpus.skeleton, corpus.fps
-        self._entries, self.dropped, index = [], {}, corpus._packed.index
-        tag_fps, limits = float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH)
-        for clip in index["splits"][name]:
+        self._entries: list[_Entry] = []
+        self.dropped: dict[str, str] = {}  # clip or part -> why it is left out
+        for clip in corpus._packed.index["splits"][name]:
             if clip in corpus.skipped:
                 self.dropped[clip] = corpus.skipped[clip]
                 continue
-            n = corpus._position[clip]
-            at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), index["captions"][n]
-            entries, left_out = [_Entry(clip, clip, at, frames, tuple(captions))], ()
-            if rules:
-                entries, left_out = _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
+            entries, left_out = self._of_clip(clip)
             self._entries += entries
             self.dropped.update(left_out)
         self.ids, self.clip_ids = [e.id for e in self._entries], [e.clip for e in self._entries]
         self.lengths = np.array([e.frames for e in self._entries], np.int64)
 
-    def __len__(self):
+    def _of_clip(self, clip: str) -> tuple[list[_Entry], list[tuple[str, str]]]:
+        "Entries of one clip and what is left out of it; without rules the clip as it is."
+        corpus, n = self.corpus, self.corpus._position[clip]
+        at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), corpus._packed.index["captions"][n]
+        if not self.rules:
+            return [_Entry(clip, clip, at, frames, tuple(captions))], []
+        tag_fps, limits = float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH)
+        return _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
+
+    def __len__(self) -> int:
         return len(self._entries)
-    def __repr__(self):
+
+    def __repr__(self) -> str:
         return f"Split({self.corpus.name}/{self.name}, {len(self)} entries, {int(self.lengths.sum())} frames, {len(self.dropped)} left out)"
 
     @cached_property
@@ -701,7 +806,7 @@ class Split:
         "Whether entry i is the mirrored twin of another clip of the corpus."
         return twin_base(self.clip_ids[i], self.corpus._position) != self.clip_ids[i]
 
-    def pack(self, device="cpu", kind: str = "essential") -> "PackedSplit":
+    def pack(self, device: str | torch.device = "cpu", kind: str = "essential") -> "PackedSplit":
         "All frames of the split, normalised, as one tensor on `device`."
         if kind not in ("essential", "full"):
             raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
@@ -713,7 +818,8 @@ class Split:
             frames[a:b] = read(i)
         frames -= mean
         frames /= std
-        return PackedSplit(*(torch.from_numpy(x).to(device) for x in (frames, offsets, mean.copy(), std.copy())))
+        on_device = lambda x: torch.from_numpy(x).to(device)
+        return PackedSplit(on_device(frames), on_device(offsets), on_device(mean.copy()), on_device(std.copy()))
 
 # %% ../nbs/20_corpus.ipynb #5219f6fb
 def bone_lengths(
@@ -729,8 +835,10 @@ def bone_lengths(
     worst = int((spread / length).argmax())
     if not spread[worst] <= tolerance * length[worst]:
         joint, parent = (skeleton.joint_names[k] for k in (worst + 1, skeleton.parents[worst + 1]))
-        raise DataError(f"{split.corpus.root}: bone {parent} to {joint} measures {length[worst]:.4g} with a deviation of {spread[worst]:.2g} over frames, "
-                        f"expected at most {tolerance:.0%} of it (motion on one skeleton)")
+        raise DataError(
+            f"{split.corpus.root}: bone {parent} to {joint} measures {length[worst]:.4g} with a deviation of {spread[worst]:.2g} over "
+            f"frames, expected at most {tolerance:.0%} of it (motion on one skeleton)"
+        )
     return length.float().numpy()
 
 # %% ../nbs/20_corpus.ipynb #77877e6f
@@ -749,17 +857,25 @@ class Account:
             return [f"no entry is left of {self.clips} clips with {self.captions} captions"]
         return [f"{split} has no entry: training, choosing or testing on it will fail" for split, n in self.entries.items() if not n]
 
-    def __str__(self):
+    def __str__(self) -> str:
         out = ", ".join(f"{n} {reason}" for reason, n in self.left_out.items()) or "nothing"
         made = ", ".join(f"{split} {n}" for split, n in self.entries.items())
         return f"{self.clips} clips with {self.captions} captions; entries: {made}; left out: {out}"
 
+def _kind_of_reason(reason: str) -> str:
+    "A reason without its numbers."
+    return "unreadable" if ":" in reason else re.sub(r"^\d+ frames, (.*)", r"of \1 frames", reason)
+
 def account(splits: dict[str, "Split"]) -> Account:
     "The account of a corpus' splits."
-    reasons = [re.sub(r"^\d+ frames, (.*)", r"of \1 frames", r) if ":" not in r else "unreadable" for s in splits.values() for r in s.dropped.values()]
+    reasons = [_kind_of_reason(reason) for s in splits.values() for reason in s.dropped.values()]
     index = next(iter(splits.values())).corpus._packed.index
-    return Account(len(index["ids"]), sum(map(len, index["captions"])), {name: len(s) for name, s in splits.items()},
-                   {r: reasons.count(r) for r in dict.fromkeys(reasons)})
+    return Account(
+        clips=len(index["ids"]),
+        captions=sum(map(len, index["captions"])),
+        entries={name: len(s) for name, s in splits.items()},
+        left_out={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+    )
 
 # %% ../nbs/20_corpus.ipynb #ff1362c9
 @dataclass
@@ -773,13 +889,20 @@ class PackedSplit:
     @property
     def lengths(self) -> torch.Tensor:
         return self.offsets[1:] - self.offsets[:-1]
-    def __len__(self):
-        return len(self.offsets) - 1
-    def denormalise(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.std + self.mean
-    def to(self, device) -> "PackedSplit":
-        return PackedSplit(*(t if t is None else t.to(device) for t in (self.frames, self.offsets, self.mean, self.std)))
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def denormalise(self, x: torch.Tensor) -> torch.Tensor:
+        "Raw features out of normalised ones."
+        assert self.mean is not None and self.std is not None
+        return x * self.std + self.mean
+
+    def to(self, device: str | torch.device) -> "PackedSplit":
+        moved = lambda t: None if t is None else t.to(device)
+        return PackedSplit(self.frames.to(device), self.offsets.to(device), moved(self.mean), moved(self.std))
+
+# %% ../nbs/20_corpus.ipynb #23e5b0da
 @dataclass
 class MotionBatch:
     "Padded motions."
@@ -803,14 +926,15 @@ def gather(packed: PackedSplit, starts: torch.Tensor, length: int) -> torch.Tens
 # %% ../nbs/20_corpus.ipynb #54963c02
 def pad_batch(
     packed: PackedSplit,
-    indices,  # (B,) entries
-    lengths=None,  # (B,) frames taken; None: all, at most max_frames
-    starts=None,  # (B,) first frame inside the entry; None: 0
+    indices: Sequence[int] | np.ndarray | torch.Tensor,  # (B,) entries
+    lengths: Sequence[int] | np.ndarray | torch.Tensor | None = None,  # (B,) frames taken; None: all, at most max_frames
+    starts: Sequence[int] | np.ndarray | torch.Tensor | None = None,  # (B,) first frame inside the entry; None: 0
     max_frames: int | None = 196,  # T of the batch; None: the longest
 ) -> MotionBatch:
     "Entries, or crops of them, padded with zeros behind."
     device = packed.frames.device
-    as_ids = lambda x: torch.as_tensor(np.asarray(x) if not torch.is_tensor(x) else x, dtype=torch.int64).to(device, non_blocking=True)
+    as_tensor = lambda x: x if torch.is_tensor(x) else torch.as_tensor(np.asarray(x))
+    as_ids = lambda x: as_tensor(x).to(torch.int64).to(device, non_blocking=True)
     indices = as_ids(indices)
     whole = packed.offsets[indices + 1] - packed.offsets[indices]
     starts = torch.zeros_like(indices) if starts is None else as_ids(starts)
@@ -823,7 +947,7 @@ def pad_batch(
     return MotionBatch(packed.frames[at.clamp(max=len(packed.frames) - 1)] * inside[..., None], lengths)
 
 # %% ../nbs/20_corpus.ipynb #d42202cc
-def _draw(split: Split, rng, unit: int, max_frames: int, crops: bool) -> np.ndarray:
+def _draw(split: Split, rng: np.random.Generator, unit: int, max_frames: int, crops: bool) -> np.ndarray:
     "(N, 4): entry, caption, start, length."
     n = split.lengths
     captions = np.array([len(e.captions) for e in split._entries], np.int64)
@@ -873,6 +997,7 @@ def eval_plan(
 # %% ../nbs/20_corpus.ipynb #04e3430b
 @dataclass
 class Problem:
+    "One thing that is wrong."
     kind: str  # missing, damaged, nan, shape, caption, split, statistics, joints
     file: str  # relative to the corpus
     text: str
@@ -889,32 +1014,43 @@ class Report:
     @property
     def ok(self) -> bool:
         return not self.problems
-    def add(self, kind, file, text):
+
+    def add(self, kind: str, file: str, text: str) -> None:
         self.problems.append(Problem(kind, str(file), str(text)))
-    def __str__(self):
-        lines = [f"{self.root}: {self.name}"] + [f"  {k}: {v}" for k, v in self.counts.items()] + [f"  note: {n}" for n in self.notes]
-        kinds = {k: sum(p.kind == k for p in self.problems) for k in dict.fromkeys(p.kind for p in self.problems)}
-        head = "  no problems" if self.ok else f"  {len(self.problems)} problems: " + ", ".join(f"{k} {n}" for k, n in kinds.items())
-        shown = [f"    {p.kind}: {p.text}" for p in self.problems[:50]]
-        return "\n".join(lines + [head] + shown + ([f"    and {len(self.problems) - 50} more"] if len(self.problems) > 50 else []))
+
+    def _told(self) -> list[str]:
+        "The problems: how many of which kind, and the first fifty."
+        if self.ok:
+            return ["  no problems"]
+        kinds = Counter(p.kind for p in self.problems)
+        head = f"  {len(self.problems)} problems: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
+        more = [f"    and {len(self.problems) - 50} more"] if len(self.problems) > 50 else []
+        return [head, *(f"    {p.kind}: {p.text}" for p in self.problems[:50]), *more]
+
+    def __str__(self) -> str:
+        counts = [f"  {name}: {n}" for name, n in self.counts.items()]
+        notes = [f"  note: {note}" for note in self.notes]
+        return "\n".join([f"{self.root}: {self.name}", *counts, *notes, *self._told()])
 
 # %% ../nbs/20_corpus.ipynb #936a596d
-def _attempt(report: Report, kind: str, file: str, read):
+def _attempt(report: Report, kind: str, file: str, read: Callable[[], Any]) -> Any:
     "What `read` returns, or None with the DataError as a problem."
     try:
         return read()
     except DataError as e:
         report.add(kind if "missing" not in str(e) else "missing", file, str(e).replace(f"{report.root}{os.sep}", ""))
+        return None
 
-def _check_features(report: Report, root: Path, i: str, skeleton) -> np.ndarray | None:
+def _check_features(report: Report, root: Path, i: str, skeleton: Skeleton) -> np.ndarray | None:
     "Features of one clip if they are good."
     vec = f"new_joint_vecs/{i}.npy"
     features = _attempt(report, "shape", vec, lambda: read_array(root/vec, (None, skeleton.full_dim)))
     if features is None or np.isfinite(features).all():
         return features
-    report.add("nan", vec, f"{vec}: NaN or infinity in frame {int(np.argwhere(~np.isfinite(features))[0][0])}, expected numbers")
+    report.add("nan", vec, f"{vec}: NaN or infinity in frame {_first_bad_frame(features)}, expected numbers")
+    return None
 
-def _check_joints(report: Report, root: Path, i: str, skeleton, features, tolerance: float) -> None:
+def _check_joints(report: Report, root: Path, i: str, skeleton: Skeleton, features: np.ndarray | None, tolerance: float) -> None:
     "Whether the joints of one clip are those its features recover to."
     joint, count = f"new_joints/{i}.npy", len(skeleton.joint_names)
     joints = _attempt(report, "shape", joint, lambda: read_array(root/joint, (None, count, 3)))
@@ -946,12 +1082,20 @@ def _check_captions(report: Report, root: Path, i: str, frames: int | None, fps:
     return captions or []
 
 # %% ../nbs/20_corpus.ipynb #32fc94a1
-def _check_clip(report: Report, root: Path, i: str, skeleton, info: dict, tolerance: float) -> tuple[np.ndarray | None, list[Caption]]:
+def _check_clip(
+    report: Report,
+    root: Path,
+    i: str,
+    skeleton: Skeleton,
+    info: dict,
+    tolerance: float,
+) -> tuple[np.ndarray | None, list[Caption]]:
     "Features of one clip if they are good, and its captions; problems of its three files go to the report."
     features = _check_features(report, root, i, skeleton)
     if (root/"new_joints").is_dir():
         _check_joints(report, root, i, skeleton, features, tolerance)
-    return features, _check_captions(report, root, i, None if features is None else len(features), float(info.get("tag_fps", info["fps"])))
+    frames = None if features is None else len(features)
+    return features, _check_captions(report, root, i, frames, float(info.get("tag_fps", info["fps"])))
 
 def count_entries(frames: int, captions: list[Caption], info: dict) -> int:
     "How many entries the rules make of a clip."
@@ -961,7 +1105,7 @@ def count_entries(frames: int, captions: list[Caption], info: dict) -> int:
 
 # %% ../nbs/20_corpus.ipynb #2072d441
 def check_corpus(
-    root,
+    root: str | Path,
     name: str | None = None,  # expected corpus; None: whatever it is
     tolerance: float = 1e-3,  # largest distance of the joints from those their features recover to, metres
 ) -> Report:
@@ -971,9 +1115,11 @@ def check_corpus(
         raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
     info = _corpus_info(root, name)
     skeleton, report = SKELETONS[info["skeleton"]], Report(str(root), info["name"])
-    splits = {s: _attempt(report, "split", f"{s}.txt", lambda: read_split(root/f"{s}.txt")) or [] for s in ("train", "val", "test")}
+    read = lambda split: _attempt(report, "split", f"{split}.txt", lambda: read_split(root/f"{split}.txt"))
+    splits = {split: read(split) or [] for split in ("train", "val", "test")}
     where = {i: s for s, ids in splits.items() for i in ids}
-    report.counts.update(clips=len(where), frames=0, captions=0, **{s: len(v) for s, v in splits.items()}, **{"captions without tokens": 0})
+    sizes = {s: len(ids) for s, ids in splits.items()}
+    report.counts.update({"clips": len(where), "frames": 0, "captions": 0, **sizes, "captions without tokens": 0})
     _check_split_files(report, splits)
     moments, entries = _Moments(skeleton.full_dim), dict.fromkeys(splits, 0)
     for i, split in where.items():
@@ -1005,9 +1151,9 @@ def _note_extras(report: Report, root: Path, where: dict) -> None:
     if extra:
         report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
 
-def _check_split_files(report: Report, splits: dict):
+def _check_split_files(report: Report, splits: dict[str, list[str]]) -> None:
     "Clips in two splits, and twins apart."
-    where = {}
+    where: dict[str, str] = {}
     for s, ids in splits.items():
         for i in ids:
             if i in where:
@@ -1021,7 +1167,7 @@ def _check_split_files(report: Report, splits: dict):
             report.add("split", f"{s}.txt", f"{s}.txt: {i!r} is the mirrored twin of a clip in {where[i[1:]]}.txt")
 
 # %% ../nbs/20_corpus.ipynb #e79a02e7
-def _check_statistics(report: Report, root: Path, skeleton, moments: _Moments):
+def _check_statistics(report: Report, root: Path, skeleton: Skeleton, moments: _Moments) -> None:
     "Whether Mean.npy and Std.npy are those of the data."
     found = _attempt(report, "statistics", "Mean.npy", lambda: _read_statistics(root, skeleton))
     if found is None or moments.n == 0:

@@ -30,7 +30,8 @@ def feature_slices(
     widths = dict(yaw_velocity=1, root_velocity=2, root_height=1, positions=3*(n_joints-1), rotations=6*(n_joints-1),
                   velocities=3*n_joints, contacts=4)
     out, start = {}, 0
-    for name, width in widths.items(): out[name], start = slice(start, start + width), start + width
+    for name, width in widths.items():
+        out[name], start = slice(start, start + width), start + width
     return out
 
 # %% ../nbs/11_features.ipynb #c03d2d6e
@@ -47,7 +48,8 @@ def group_std(
     "Standard deviations averaged inside each group, so that normalising keeps the proportions of a group."
     out = std.clone() if isinstance(std, Tensor) else std.copy()
     for part in feature_slices(skeleton_of(len(std)).n_joints).values():
-        if part.start < len(std): out[part] = std[part].mean()
+        if part.start < len(std):
+            out[part] = std[part].mean()
     return out
 
 # %% ../nbs/11_features.ipynb #961274bb
@@ -61,7 +63,8 @@ def canonicalize(
     lengths: list[int] | None = None,  # frames of each clip; one clip if absent
 ) -> Array:  # (T, J, 3) of the same kind
     "Clips standing on the floor (lowest joint at y = 0), starting at x = z = 0 and facing +Z."
-    if not isinstance(joints, Tensor): return canonicalize(torch.from_numpy(joints), skeleton, lengths).numpy()
+    if not isinstance(joints, Tensor):
+        return canonicalize(torch.from_numpy(joints), skeleton, lengths).numpy()
     lengths = [len(joints)] if lengths is None else list(lengths)
     first = torch.stack([c[0] for c in joints.split(lengths)])
     floor = torch.stack([c[..., 1].amin() for c in joints.split(lengths)])
@@ -150,7 +153,8 @@ def _check_joints(joints: Array, skeleton: Skeleton, name: str) -> None:
     if len(shape) != 3 or shape[0] < 2 or shape[1:] != (skeleton.n_joints, 3):
         raise DataError(f"{name}: found joints of shape {shape}, expected (T >= 2, {skeleton.n_joints}, 3)")
     finite = torch.isfinite(joints).all() if isinstance(joints, Tensor) else np.isfinite(joints).all()
-    if not finite: raise DataError(f"{name}: joints hold NaN or infinite values, expected finite positions")
+    if not finite:
+        raise DataError(f"{name}: joints hold NaN or infinite values, expected finite positions")
 
 def _groups(lengths: list[int], chunk: int) -> Iterator[list[int]]:
     "Consecutive indices whose lengths add up to about `chunk`."
@@ -173,13 +177,15 @@ def joints_to_features_batch(
     return_joints: bool = False,  # also return the canonical joints of each clip
 ) -> list:  # N features (T-1, 263|251) of the kind of the clips; with `return_joints` a pair of lists
     "Features of many clips at once; `DataError` names the clip that is malformed."
-    for i, clip in enumerate(clips): _check_joints(clip, skeleton, f"clip {i}")
+    for i, clip in enumerate(clips):
+        _check_joints(clip, skeleton, f"clip {i}")
     arrays, features, canonical = not all(isinstance(c, Tensor) for c in clips), [], []
     offsets = torch.as_tensor(target_offsets) if target_offsets is not None else None
     for group in _groups([len(c) for c in clips], chunk):
         lengths = [len(clips[i]) for i in group]
         joints = torch.cat([torch.as_tensor(clips[i]) for i in group])
-        if not joints.is_floating_point(): joints = joints.float()
+        if not joints.is_floating_point():
+            joints = joints.float()
         if offsets is not None:
             scale = torch.stack([leg_scale(c[0], offsets, skeleton) for c in joints.split(lengths)])
             joints = retarget(joints, offsets, skeleton, _per_frame(scale, lengths))
@@ -188,7 +194,8 @@ def joints_to_features_batch(
         wide = torch.cat((_assemble(joints, angle, skeleton, feet_threshold), joints.new_zeros(1, skeleton.full_dim)))
         features += [f[:-1] for f in wide.split(lengths)]   # the row that spans two clips is dropped
         canonical += joints.split(lengths)
-    if arrays: features, canonical = ([x.numpy() for x in part] for part in (features, canonical))
+    if arrays:
+        features, canonical = ([x.numpy() for x in part] for part in (features, canonical))
     return (features, list(canonical)) if return_joints else features
 
 # %% ../nbs/11_features.ipynb #9d23582d
@@ -219,13 +226,17 @@ def features_to_joints(
     heading: float | Tensor = 0.0,  # heading of the first frame, for a crop that should keep its own
 ) -> Array:  # (..., T, J, 3) of the same kind
     "Joint positions by integrating the essential features; the root starts over the origin."
-    if not isinstance(feat, Tensor): return features_to_joints(torch.from_numpy(np.asarray(feat)), n_joints, heading).numpy()
-    if feat.shape[-1] < 3 * n_joints + 1: raise DataError(f"features: found width {feat.shape[-1]}, expected at least {3*n_joints + 1}")
-    if feat.dtype in (torch.float16, torch.bfloat16): feat = feat.float()
+    if not isinstance(feat, Tensor):
+        return features_to_joints(torch.from_numpy(np.asarray(feat)), n_joints, heading).numpy()
+    if feat.shape[-1] < 3 * n_joints + 1:
+        raise DataError(f"features: found width {feat.shape[-1]}, expected at least {3*n_joints + 1}")
+    if feat.dtype in (torch.float16, torch.bfloat16):
+        feat = feat.float()
     angle = root_angle(feat, heading)
     zero = torch.zeros_like(feat[..., :1])
     step = yaw_rotate(torch.cat((feat[..., :-1, 1:2], zero[..., :-1, :], feat[..., :-1, 2:3]), -1), -angle[..., 1:])
-    ground = torch.cat((torch.zeros_like(step[..., :1, :]) if step.shape[-2] else zero.expand(zero.shape[:-1] + (3,)), step.cumsum(-2)), -2)
+    start = zero[..., :1, :].expand(zero.shape[:-2] + (1, 3))
+    ground = torch.cat((start, step.cumsum(-2)), -2)
     root = torch.cat((ground[..., :1], feat[..., 3:4], ground[..., 2:]), -1)
     around = feat[..., 4:3*n_joints + 1].unflatten(-1, (n_joints - 1, 3))
     return torch.cat((root[..., None, :], yaw_rotate(around, -angle[..., None]) + ground[..., None, :]), -2)
@@ -257,7 +268,8 @@ def mirror_features(
     skeleton = skeleton_of(features.shape[-1])
     index, sign = _mirror_map(skeleton)
     index, sign = index[:features.shape[-1]], sign[:features.shape[-1]]
-    if isinstance(features, Tensor): return features[..., index.tolist()] * torch.from_numpy(sign).to(features)
+    if isinstance(features, Tensor):
+        return features[..., index.tolist()] * torch.from_numpy(sign).to(features)
     return features[..., index] * sign.astype(features.dtype)
 
 def _mirror_map(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
@@ -278,9 +290,12 @@ def undo_sign_flips(
     heading: float | Tensor = 0.0,  # heading of the first frame, for a crop
 ) -> Array:  # (..., T, D) of the same kind
     "Features whose yaw velocity keeps its sign where the heading passes 180 degrees."
-    if not isinstance(features, Tensor): return undo_sign_flips(torch.from_numpy(features.copy()), heading).numpy()
-    if features.shape[-2] < 3: return features
-    if (root_angle(features, heading).abs() + 2 * features[..., 0].abs()).max() < math.pi: return features
+    if not isinstance(features, Tensor):
+        return undo_sign_flips(torch.from_numpy(features.copy()), heading).numpy()
+    if features.shape[-2] < 3:
+        return features
+    if (root_angle(features, heading).abs() + 2 * features[..., 0].abs()).max() < math.pi:
+        return features
     out = features.clone()
     yaw = out[..., 0]
     before = torch.cat((yaw[..., 2:3], yaw[..., 2:3], yaw[..., 1:-1]), -1)   # frame 0 holds a jump: frame 1 looks ahead

@@ -26,13 +26,15 @@ def _parents(chains: Sequence[Sequence[int]], n_joints: int) -> tuple[int, ...]:
     "The joint before each joint in its chain; -1 for the root."
     parents = [-1] * n_joints
     for chain in chains:
-        for parent, joint in zip(chain, chain[1:]): parents[joint] = parent
+        for parent, joint in zip(chain, chain[1:]):
+            parents[joint] = parent
     return tuple(parents)
 
 def _mirror_index(pairs: Sequence[tuple[int, int]], n_joints: int) -> tuple[int, ...]:
     "The permutation that swaps left and right."
     index = list(range(n_joints))
-    for a, b in pairs: index[a], index[b] = b, a
+    for a, b in pairs:
+        index[a], index[b] = b, a
     return tuple(index)
 
 # %% ../nbs/10_skeleton.ipynb #ae223ab6
@@ -52,26 +54,35 @@ class Skeleton:
     feet_threshold: float  # squared step below which a foot is in contact, in units of the data set
     to_metres: float  # metres in one unit of the data set
 
-    def __repr__(self) -> str: return f"Skeleton({self.name!r}, {self.n_joints} joints)"
+    def __repr__(self) -> str:
+        return f"Skeleton({self.name!r}, {self.n_joints} joints)"
     @property
-    def n_joints(self) -> int: return len(self.joint_names)
+    def n_joints(self) -> int:
+        return len(self.joint_names)
     @property
-    def full_dim(self) -> int: return 12 * self.n_joints - 1
+    def full_dim(self) -> int:
+        return 12 * self.n_joints - 1
     @property
-    def essential_dim(self) -> int: return 3 * self.n_joints + 1
+    def essential_dim(self) -> int:
+        return 3 * self.n_joints + 1
     @property
-    def feet(self) -> tuple[int, ...]: return self.left_feet + self.right_feet
+    def feet(self) -> tuple[int, ...]:
+        return self.left_feet + self.right_feet
     @cached_property
-    def parents(self) -> tuple[int, ...]: return _parents(self.chains, self.n_joints)
+    def parents(self) -> tuple[int, ...]:
+        return _parents(self.chains, self.n_joints)
     @cached_property
-    def ik_parents(self) -> tuple[int, ...]: return _parents(tuple((0, *c[1:]) for c in self.chains), self.n_joints)
+    def ik_parents(self) -> tuple[int, ...]:
+        return _parents(tuple((0, *c[1:]) for c in self.chains), self.n_joints)
     @cached_property
-    def mirror_index(self) -> tuple[int, ...]: return _mirror_index(self.mirror_pairs, self.n_joints)
+    def mirror_index(self) -> tuple[int, ...]:
+        return _mirror_index(self.mirror_pairs, self.n_joints)
 
 # %% ../nbs/10_skeleton.ipynb #4e5f33d2
 _AXES = {"0": (0, 0, 0), "x": (1, 0, 0), "-x": (-1, 0, 0), "y": (0, 1, 0), "-y": (0, -1, 0), "z": (0, 0, 1)}
 
-def _directions(text: str) -> Tensor: return torch.tensor([_AXES[k] for k in text.split()], dtype=torch.float32)
+def _directions(text: str) -> Tensor:
+    return torch.tensor([_AXES[k] for k in text.split()], dtype=torch.float32)
 
 HUMANML3D = Skeleton(
     name="t2m", fps=20.0, feet_threshold=0.002, to_metres=1.0,
@@ -101,7 +112,8 @@ def skeleton_of(
 ) -> Skeleton:
     "The skeleton that a feature width belongs to; `DataError` for any other width."
     for s in SKELETONS.values():
-        if features in (s.full_dim, s.essential_dim): return s
+        if features in (s.full_dim, s.essential_dim):
+            return s
     raise DataError(f"features: found width {features}, expected 263 or 67 (HumanML3D), 251 or 64 (KIT-ML)")
 
 # %% ../nbs/10_skeleton.ipynb #205d0540
@@ -147,7 +159,8 @@ def qbetween(
     q = torch.cat(((length + (a * b).sum(-1))[..., None], cross(a, b)), -1)
     size = q.norm(dim=-1, keepdim=True)
     bad = size <= 4 * torch.finfo(q.dtype).eps * length[..., None]
-    if not bad.any(): return q / size
+    if not bad.any():
+        return q / size
     least = torch.zeros_like(q[..., 1:]).scatter_(-1, a.abs().expand(q.shape[:-1] + (3,)).argmin(-1, keepdim=True), 1.0)
     half_turn = torch.cat((torch.zeros_like(size), cross(a, least)), -1)
     half_turn[..., 0] += (length == 0).to(q.dtype)
@@ -199,7 +212,8 @@ def euler_to_quat(
     order: str,  # such as "zxy"
 ) -> Tensor:  # (..., 4)
     "Euler angles in degrees to quaternions."
-    if sorted(order) != ["x", "y", "z"]: raise DataError(f"rotation order: found {order!r}, expected a permutation of xyz")
+    if sorted(order) != ["x", "y", "z"]:
+        raise DataError(f"rotation order: found {order!r}, expected a permutation of xyz")
     half = angles * (math.pi / 360)
     turns = []
     for letter, cos, sin in zip(order, half.cos().unbind(-1), half.sin().unbind(-1)):
@@ -249,7 +263,8 @@ def inverse_kinematics(
     heading: Tensor | None = None,  # (..., 4) rotation of the root; the identity if absent
 ) -> Tensor:  # (..., J, 4): the root's rotation, then those of each joint relative to the one before it
     "Local swing rotations, as the published features define them."
-    if heading is None: heading = joints.new_tensor((1., 0., 0., 0.))
+    if heading is None:
+        heading = joints.new_tensor((1., 0., 0., 0.))
     rotations = torch.cat((heading[..., None, :].expand(joints.shape[:-2] + (1, 4)), swings(joints, skeleton)), -2)
     local = qmul(qinv(rotations[..., index_of(skeleton.ik_parents[1:]), :]), rotations[..., 1:, :])
     return torch.cat((rotations[..., :1, :], local), -2)
@@ -329,7 +344,8 @@ def place_bones(
     place = [root] + [None] * (skeleton.n_joints - 1)
     for chain in skeleton.chains:
         walk = torch.cat((place[chain[0]][..., None, :], limbs[..., index_of(chain[1:]) - 1, :]), -2).cumsum(-2)
-        for joint, at in zip(chain[1:], walk.unbind(-2)[1:]): place[joint] = at
+        for joint, at in zip(chain[1:], walk.unbind(-2)[1:]):
+            place[joint] = at
     return torch.stack(place, -2)
 
 # %% ../nbs/10_skeleton.ipynb #bd233797
@@ -341,7 +357,8 @@ def retarget(
 ) -> Tensor:  # (..., T, J, 3)
     "The same motion on the bones of another body."
     offsets = target_offsets.to(joints)
-    if scale is None: scale = leg_scale(joints[..., 0, :, :], offsets, skeleton)[..., None]
+    if scale is None:
+        scale = leg_scale(joints[..., 0, :, :], offsets, skeleton)[..., None]
     return place_bones(joints[..., 0, :] * scale[..., None], qrot(swings(joints, skeleton), offsets[1:]), skeleton)
 
 # %% ../nbs/10_skeleton.ipynb #74cc250c

@@ -12,6 +12,7 @@ __all__ = ['BONES', 'FPS', 'THIGH', 'SHIN', 'ANKLE', 'STANDING', 'LOWEST', 'STYL
 
 # %% ../nbs/22_synthetic.ipynb #254aa6f9
 import dataclasses, re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,16 +50,16 @@ LOWEST = .42  # height of the pelvis in the deepest crouch, m
 
 # %% ../nbs/22_synthetic.ipynb #aa9837ee
 def ease(
-    u,  # progress, any shape; clipped to 0..1
-):
+    u: np.ndarray | float,  # progress, any shape; clipped to 0..1
+) -> np.ndarray:
     "Minimum-jerk progress: 0 to 1 with zero velocity and acceleration at both ends."
     u = np.clip(u, 0., 1.)
     return u * u * u * (u * (6 * u - 15) + 10)
 
 def keys(
     t: np.ndarray,  # (N,) seconds at which to sample
-    times,  # (K,) rising seconds of the keys
-    values,  # (K, ...) values at the keys; constant before the first and after the last
+    times: Sequence[float] | np.ndarray,  # (K,) rising seconds of the keys
+    values: Sequence | np.ndarray,  # (K, ...) values at the keys; constant before the first and after the last
 ) -> np.ndarray:  # (N, ...)
     "Key values joined by minimum-jerk moves."
     times, values = np.asarray(times, float), np.asarray(values, float)
@@ -152,7 +153,8 @@ class Tracks:
     "Time functions of a clip in the making, sampled at `FPS`; `add` lays a keyed move on one of them."
     def __init__(self, n: int, style: Style, lead: int):
         zeros = lambda *shape: np.zeros((n, *shape))
-        self.t, self.style, self.lead, self.steps = np.arange(n) / FPS, style, lead, []
+        self.t, self.style, self.lead = np.arange(n) / FPS, style, lead
+        self.steps: list[Step] = []
         self.velocity = zeros(3)  # root: to the left m/s, forward m/s, turning rad/s
         self.crouch, self.run = zeros(), zeros()  # m the pelvis hangs lower; 0 walking .. 1 running
         self.fly, self.bounce = zeros(), zeros()  # m of flight of the whole body; m of pelvis bounce
@@ -162,18 +164,18 @@ class Tracks:
         self.arm, self.arm_weight = zeros(2, 4), zeros(2)  # flexion, abduction, twist, elbow; 0 swinging .. 1 as given
         self.foot, self.foot_pitch = zeros(2, 3), zeros(2)  # m from the planted place (left, up, forward); rad toes up
 
-    def add(self, name: str, times, values, index=()):
+    def add(self, name: str, times, values, index: int | tuple = ()) -> None:
         "Add `keys(times, values)` to a track or to one entry of it."
-        track = getattr(self, name)
-        track[(slice(None), *(index if isinstance(index, tuple) else (index,)))] += keys(self.t, times, values)
+        entry = index if isinstance(index, tuple) else (index,)
+        getattr(self, name)[(slice(None), *entry)] += keys(self.t, times, values)
 
-    def crop(self, n: int):
+    def crop(self, n: int) -> None:
         "Forget everything after frame n."
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 setattr(self, name, value[:n])
 
-    def pose_arm(self, side: int, times, poses, blend: float = .35):
+    def pose_arm(self, side: int, times, poses, blend: float = .35) -> None:
         "Take over one arm: `poses` (K, 4) at `times`, blended in before the first and out after the last."
         times = np.asarray(times, float)
         weight = keys(self.t, [times[0] - blend, times[0], times[-1], times[-1] + blend], [0., 1., 1., 0.])
@@ -190,33 +192,54 @@ def step_period(
     return float(np.clip(length / max(speed, .3), .30, .80))
 
 # %% ../nbs/22_synthetic.ipynb #846ad889
+def _gait(act: Act, style: Style, stride: float) -> dict[str, float]:
+    "How a foot swings: height, pitch at both ends, and where it comes down; `stride` is 1 for steps of 0.7 m and more."
+    run, spot = act.name == "run", act.name in ("turn", "march")
+    gait = dict(
+        height=(.085 + .10 * run + .15 * (act.name == "march")) * style.lift,
+        width=.055 if run else .075 + style.width,
+        off=.90 * stride + .1,
+        strike=.32 * stride * (not run) + .02,
+        ahead=-.07 * stride,
+    )
+    if act.name == "back":
+        gait.update(off=-.10 * stride, strike=-.40 * stride, ahead=.05 * stride)
+    if spot or act.name == "sidestep" and act.side in ("left", "right"):
+        gait.update(off=.2, strike=-.1, width=.085 + style.width)
+    return gait
+
+# %% ../nbs/22_synthetic.ipynb #2e246f60
+def _cadence(act: Act, style: Style, side: float) -> tuple[int, float]:
+    "Number of steps of a locomotion, and seconds a step; a sidestep has a whole number of pairs."
+    if act.name in ("turn", "march"):
+        period = .48 / max(style.tempo, .7)
+    else:
+        period = .5 if side else step_period(act.speed) * (.85 if act.name == "back" else 1.)
+    n = max(2, round(act.seconds / period))
+    n += n % 2 if side else 0
+    return n, act.seconds / n
+
+def _first_foot(lead: int, act: Act, side: float) -> int:
+    "The foot on the side that a sidestep or a sharp turn goes to; else the leading one."
+    if side:
+        return 0 if side > 0 else 1
+    if abs(act.turn) > .4:
+        return 0 if act.turn > 0 else 1
+    return lead
+
+# %% ../nbs/22_synthetic.ipynb #aa0f6ee4
 def _locomote(tr: Tracks, act: Act, t: float) -> float:
     "Velocity and steps of a locomotion that begins at `t`; returns its end."
     run, spot = act.name == "run", act.name in ("turn", "march")
     side = {"left": 1., "right": -1.}.get(act.side, 0.) if act.name == "sidestep" else 0.
-    period = .5 if spot or side else step_period(act.speed) * (.85 if act.name == "back" else 1.)
-    if spot:
-        period = .48 / max(tr.style.tempo, .7)
-    n = max(2, round(act.seconds / period))
-    if side:
-        n += n % 2
-    period, ramp = act.seconds / n, min(.55, act.seconds / 3)
-    end = t + act.seconds
+    (n, period), end = _cadence(act, tr.style, side), t + act.seconds
+    ramp = min(.55, act.seconds / 3)
     plateau = keys(tr.t, [t, t + ramp, end - ramp, end], [0., 1., 1., 0.])
     forward = 0. if spot or side else -act.speed if act.name == "back" else act.speed
     tr.velocity += plateau[:, None] * np.array([side * act.speed, forward, act.turn])
     tr.run += plateau * run
-    first = tr.lead if not side else 0 if side > 0 else 1
-    if not side and abs(act.turn) > .4:
-        first = 0 if act.turn > 0 else 1
-    swing = period * (1.25 if run else .78)
-    stride = min(1., abs(forward) * period / .7)
-    gait = dict(height=(.085 + .10 * run + .15 * (act.name == "march")) * tr.style.lift, width=.055 if run else .075 + tr.style.width,
-                off=.90 * stride + .1, strike=.32 * stride * (not run) + .02, ahead=-.07 * stride)
-    if act.name == "back":
-        gait.update(off=-.10 * stride, strike=-.40 * stride, ahead=.05 * stride)
-    if spot or side:
-        gait.update(off=.2, strike=-.1, width=.085 + tr.style.width)
+    gait = _gait(act, tr.style, min(1., abs(forward) * period / .7))
+    first, swing = _first_foot(tr.lead, act, side), period * (1.25 if run else .78)
     for k in range(n):
         land = t + k * period + swing
         at = (land + t + (k + 2) * period) / 2 if k < n - 2 else end
@@ -253,7 +276,7 @@ def _lower(tr: Tracks, act: Act, t: float) -> float:
     "Squat (`level` m deep) or sit down (and stand up again when `reps` is 2)."
     sit, tempo = act.name == "sit", tr.style.tempo
     down, hold = (.9 if sit else .75) / tempo, act.seconds if sit else .15
-    for k in range(1 if sit else act.reps):
+    for _ in range(1 if sit else act.reps):
         a, b, c = t + down, t + down + hold, t + 2 * down + hold
         up = 0. if sit and act.reps == 1 else 1.
         depth, lean, back = act.level, (.05 if sit else .35 + .5 * act.level), -(.34 if sit else .12 + .15 * act.level)
@@ -329,7 +352,7 @@ def _punch(tr: Tracks, act: Act, t: float) -> float:
     "Punches `reps` times with the hand of `side`, or with both in turn, from a guard; `level` rad up."
     guard, hit = [.55, .18, -.35, 2.1], [act.level + tr.style.trunk, .02, -.35, .12]
     beat = .60 / tr.style.tempo
-    order = [_SIDES[act.side][k % len(_SIDES[act.side])] if act.side != "both" else (tr.lead + k) % 2 for k in range(act.reps)]
+    order = [(tr.lead + k) % 2 if act.side == "both" else _SIDES[act.side][0] for k in range(act.reps)]
     start, end = t + .45, t + .45 + act.reps * beat
     tr.add("crouch", [t, start, end, end + .45], [0., .05, .05, 0.])
     for s in (0, 1):
@@ -408,19 +431,24 @@ def _stand(tr: Tracks, act: Act, t: float) -> float:
     tr.add("head", t + act.seconds * np.array([.1, .35, .55, .8]), [0., look, -.5 * look, 0.], 1)
     return t + act.seconds
 
-ACTS = {"walk": _locomote, "run": _locomote, "back": _locomote, "sidestep": _locomote, "turn": _locomote, "march": _locomote,
-        "jump": _jump, "squat": _lower, "sit": _lower, "bow": _bow, "pick": _pick, "wave": _wave, "raise": _raise,
-        "punch": _punch, "clap": _clap, "kick": _kick, "jack": _jack, "stand": _stand}
+ACTS: dict[str, Callable[[Tracks, Act, float], float]] = {
+    **dict.fromkeys(("walk", "run", "back", "sidestep", "turn", "march"), _locomote),
+    **dict(jump=_jump, squat=_lower, sit=_lower, bow=_bow, pick=_pick, wave=_wave),
+    **{"raise": _raise},
+    **dict(punch=_punch, clap=_clap, kick=_kick, jack=_jack, stand=_stand),
+}
 
 # %% ../nbs/22_synthetic.ipynb #9f080a11
 def root_path(
     velocity: np.ndarray,  # (N, 3) to the left m/s, forward m/s, turning rad/s
 ) -> np.ndarray:  # (N, 3) x, z in m, yaw in rad
     "Path of the root on the floor, by the trapezoid rule; it starts at the origin and faces +Z."
-    step = lambda v: np.concatenate([[0.], np.cumsum((v[1:] + v[:-1]) / 2)]) / FPS
-    yaw = step(velocity[:, 2])
+    integral = lambda v: np.concatenate([[0.], np.cumsum((v[1:] + v[:-1]) / 2)]) / FPS
+    yaw = integral(velocity[:, 2])
     side, ahead = velocity[:, 0], velocity[:, 1]
-    return np.stack([step(ahead * np.sin(yaw) + side * np.cos(yaw)), step(ahead * np.cos(yaw) - side * np.sin(yaw)), yaw], 1)
+    x = integral(ahead * np.sin(yaw) + side * np.cos(yaw))
+    z = integral(ahead * np.cos(yaw) - side * np.sin(yaw))
+    return np.stack([x, z, yaw], 1)
 
 # %% ../nbs/22_synthetic.ipynb #4c8c07b6
 HEEL = .19  # m from the ball of the foot back to the heel
@@ -492,70 +520,100 @@ def _pelvis_height(wanted, limit) -> np.ndarray:  # (N,)
     return -np.logaddexp(-80 * wanted, -80 * limit) / 80
 
 # %% ../nbs/22_synthetic.ipynb #331bb6e0
-def _noise(n: int, seed: int, lead: int, keep: int) -> dict:
+def _noise(n: int, seed: int, lead: int, keep: int) -> dict[str, np.ndarray]:
     "Slow irregularities: trunk (N, 3), head (N, 2), arm (N, 2, 4), path (N,); odd in left and right."
-    x = gaussian_filter1d(numpy_rng(seed, "irregularity").standard_normal((n + 80, 14)), 9., axis=0)[40:40 + keep] * 5.6
+    raw = numpy_rng(seed, "irregularity").standard_normal((n + 80, 14))
+    x = gaussian_filter1d(raw, 9., axis=0)[40:40 + keep] * 5.6
     odd = 1. if lead == 0 else -1.
     arms = x[:, 5:13].reshape(keep, 2, 4)
-    return {"trunk": .015 * x[:, :3] * (1, odd, odd), "head": .04 * x[:, 3:5] * (1, odd),
-            "arm": .035 * (arms if lead == 0 else arms[:, ::-1]), "path": odd * x[:, 13]}
+    return {
+        "trunk": .015 * x[:, :3] * (1, odd, odd),
+        "head": .04 * x[:, 3:5] * (1, odd),
+        "arm": .035 * (arms if lead == 0 else arms[:, ::-1]),
+        "path": odd * x[:, 13],
+    }
 
 # %% ../nbs/22_synthetic.ipynb #2363c984
-def _legs(tr: Tracks, noise: dict) -> tuple[dict, np.ndarray, torch.Tensor, np.ndarray, np.ndarray]:
-    "Pelvis and legs: joints {index: (N, 3)}, stance (N, 2), orientation of the pelvis, root path, leg separation (N,)."
-    style, path = tr.style, root_path(tr.velocity)
+def _footing(tr: Tracks, wander: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    "Root path (N, 3), and ball (N, 2, 3), yaw, pitch and stance (N, 2) of the feet with what acts lift from the floor."
+    path = root_path(tr.velocity)
     walking = gaussian_filter1d(np.abs(tr.velocity[:, :2]).sum(1), 6.)
-    drift = style.wander * noise["path"] * np.minimum(walking, 1)
+    drift = tr.style.wander * wander * np.minimum(walking, 1)
     path[:, 0], path[:, 1] = path[:, 0] + drift * np.cos(path[:, 2]), path[:, 1] - drift * np.sin(path[:, 2])
     ball, yaw, pitch, stands = plan_feet(tr, path)
-    turned, ground = _turn(1, path[:, 2]), lambda v: np.stack([v[:, 0], 0 * v[:, 0], v[:, 1]], 1)
+    turned = _turn(1, path[:, 2])
     for foot in (0, 1):
         ball[:, foot] += _apply(turned, tr.foot[:, foot]) + np.c_[0 * tr.fly, tr.fly, 0 * tr.fly]
     stands &= (np.abs(tr.foot).sum(-1) < 1e-4) & (tr.fly[:, None] < 1e-6)
+    return path, ball, yaw, pitch, stands
+
+def _apart(ball: np.ndarray, yaw: np.ndarray) -> np.ndarray:  # (N,) m
+    "How far the left foot is ahead of the right one."
     apart = ball[:, 0] - ball[:, 1]
-    apart = gaussian_filter1d(apart[:, 0] * np.sin(path[:, 2]) + apart[:, 2] * np.cos(path[:, 2]), 1.)
+    return gaussian_filter1d(apart[:, 0] * np.sin(yaw) + apart[:, 2] * np.cos(yaw), 1.)
+
+def _pelvis(tr: Tracks, path: np.ndarray, apart: np.ndarray, stands: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+    "Orientation of the pelvis (N, 4), turned with the step and dropped to the free side, and its place (N, 3) on the floor."
+    ground = lambda v: np.stack([v[:, 0], 0 * v[:, 0], v[:, 1]], 1)
     load = gaussian_filter1d(stands[:, 0].astype(float) - stands[:, 1], 2.)
-    pelvis = qmul(_turn(1, path[:, 2] - .16 * apart), qmul(_turn(0, tr.pelvis), _turn(2, .07 * load * style.sway)))
-    place = ground(path[:, :2]) + _apply(turned, ground(tr.shift + np.c_[.022 * style.sway * load, 0 * load]))
-    joints, limits = {}, []
+    tilt = qmul(_turn(0, tr.pelvis), _turn(2, .07 * load * tr.style.sway))
+    shift = tr.shift + np.c_[.022 * tr.style.sway * load, 0 * load]
+    place = ground(path[:, :2]) + _apply(_turn(1, path[:, 2]), ground(shift))
+    return qmul(_turn(1, path[:, 2] - .16 * apart), tilt), place
+
+# %% ../nbs/22_synthetic.ipynb #3939944e
+def _legs(tr: Tracks, noise: dict) -> tuple[dict[int, np.ndarray], np.ndarray, torch.Tensor, np.ndarray, np.ndarray]:
+    "Pelvis and legs: joints {index: (N, 3)}, stance (N, 2), orientation of the pelvis, root path, leg separation (N,)."
+    path, ball, yaw, pitch, stands = _footing(tr, noise["path"])
+    apart = _apart(ball, path[:, 2])
+    pelvis, place = _pelvis(tr, path, apart, stands)
+    joints, feet, limits = {}, [], []
     for s in (0, 1):
-        foot = qmul(_turn(1, yaw[:, s]), _turn(0, -(pitch + tr.foot_pitch)[:, s]))
-        joints[7 + s], joints[1 + s] = ball[:, s] - _apply(foot, BONES[10 + s]), place + _apply(pelvis, BONES[1 + s])
-        flat = ((joints[7 + s] - joints[1 + s])[:, [0, 2]] ** 2).sum(1)
+        feet.append(qmul(_turn(1, yaw[:, s]), _turn(0, -(pitch + tr.foot_pitch)[:, s])))
+        joints[7 + s] = ball[:, s] - _apply(feet[s], BONES[10 + s])
+        joints[1 + s] = place + _apply(pelvis, BONES[1 + s])
+        way = joints[7 + s] - joints[1 + s]
+        flat = (way[:, [0, 2]] ** 2).sum(1)
         limits.append(joints[7 + s][:, 1] - joints[1 + s][:, 1] + np.sqrt(np.maximum((.9985 * (THIGH + SHIN)) ** 2 - flat, .04)))
-        joints[10 + s] = foot
-    place[:, 1] = _pelvis_height(np.maximum(STANDING - style.crouch - tr.crouch, LOWEST) + tr.fly + tr.bounce, np.min(limits, 0))
+    wanted = np.maximum(STANDING - tr.style.crouch - tr.crouch, LOWEST) + tr.fly + tr.bounce
+    place[:, 1] = _pelvis_height(wanted, np.min(limits, 0))
     for s in (0, 1):
         joints[1 + s][:, 1] += place[:, 1]
         joints[4 + s], joints[7 + s] = _leg(joints[1 + s], joints[7 + s], (yaw[:, s] + path[:, 2] - .16 * apart) / 2)
-        joints[10 + s] = joints[7 + s] + _apply(joints[10 + s], BONES[10 + s])
+        joints[10 + s] = joints[7 + s] + _apply(feet[s], BONES[10 + s])
     joints[0] = place
     return joints, stands, pelvis, path, apart
 
 # %% ../nbs/22_synthetic.ipynb #480073df
-def _torso(tr: Tracks, noise: dict, joints: dict, pelvis: torch.Tensor, apart: np.ndarray):
-    "Add spine, head and arms to `joints`."
+def _spine(tr: Tracks, noise: dict, joints: dict, pelvis: torch.Tensor, apart: np.ndarray) -> torch.Tensor:
+    "Add spine, neck and head to `joints`; returns the orientation (N, 4) of the chest."
     style, speed = tr.style, tr.velocity[:, 1]
-    bend = tr.trunk + noise["trunk"] + np.stack([style.trunk + .03 * speed + .10 * tr.run, .05 * speed * tr.velocity[:, 2], .30 * apart], 1)
-    third = [_turn(axis, sign * bend[:, i] / 3) for axis, sign, i in ((1, 1, 2), (0, 1, 0), (2, -1, 1))]
-    third, q = qmul(third[0], qmul(third[1], third[2])), pelvis
+    forward = style.trunk + .03 * speed + .10 * tr.run
+    bend = tr.trunk + noise["trunk"] + np.stack([forward, .05 * speed * tr.velocity[:, 2], .30 * apart], 1)
+    twist, nod, tilt = (_turn(axis, sign * bend[:, i] / 3) for axis, sign, i in ((1, 1, 2), (0, 1, 0), (2, -1, 1)))
+    third, q = qmul(twist, qmul(nod, tilt)), pelvis
     for parent, j in ((0, 3), (3, 6), (6, 9), (9, 12)):
         joints[j] = joints[parent] + _apply(q, BONES[j])
         if j != 12:
             q = qmul(q, third)
     head = style.head + tr.head[:, 0] + noise["head"][:, 0]
-    joints[15] = joints[12] + _apply(qmul(q, qmul(_turn(1, tr.head[:, 1] + noise["head"][:, 1]), _turn(0, head))), BONES[15])
-    for s, out in ((0, 1.), (1, -1.)):
-        swing = -out * .8 * np.tanh(apart * style.swing * (.60 + .35 * tr.run) / .8)
-        base = np.array(style.arms) + np.stack([swing, .14 * tr.run, -.10 * tr.run, .5 * np.maximum(swing, 0) + 1.15 * tr.run], 1)
-        weight = tr.arm_weight[:, s, None]
-        flex, abd, twist, elbow = ((1 - weight) * base + weight * tr.arm[:, s] + noise["arm"][:, s]).T
-        shrug = .22 * np.clip(np.maximum(flex, abd) - .9, 0, 2)
-        joints[13 + s] = joints[9] + _apply(q, BONES[13 + s])
-        joints[16 + s] = joints[13 + s] + _apply(qmul(q, _turn(2, out * shrug)), BONES[16 + s])
-        upper = qmul(q, qmul(_turn(0, -flex), qmul(_turn(2, out * abd), _turn(1, out * twist))))
-        joints[18 + s] = joints[16 + s] + _apply(upper, BONES[18 + s])
-        joints[20 + s] = joints[18 + s] + _apply(qmul(upper, _turn(0, -np.maximum(elbow, .02))), BONES[20 + s])
+    look = qmul(_turn(1, tr.head[:, 1] + noise["head"][:, 1]), _turn(0, head))
+    joints[15] = joints[12] + _apply(qmul(q, look), BONES[15])
+    return q
+
+def _arm(tr: Tracks, noise: dict, joints: dict, chest: torch.Tensor, apart: np.ndarray, s: int) -> None:
+    "Add the arm of side s to `joints`: as an act poses it, else swinging against the legs."
+    out = 1. if s == 0 else -1.
+    swing = -out * .8 * np.tanh(apart * tr.style.swing * (.60 + .35 * tr.run) / .8)
+    base = np.array(tr.style.arms) + np.stack([swing, .14 * tr.run, -.10 * tr.run, .5 * np.maximum(swing, 0) + 1.15 * tr.run], 1)
+    weight = tr.arm_weight[:, s, None]
+    flex, abd, twist, elbow = ((1 - weight) * base + weight * tr.arm[:, s] + noise["arm"][:, s]).T
+    shrug = .22 * np.clip(np.maximum(flex, abd) - .9, 0, 2)
+    joints[13 + s] = joints[9] + _apply(chest, BONES[13 + s])
+    joints[16 + s] = joints[13 + s] + _apply(qmul(chest, _turn(2, out * shrug)), BONES[16 + s])
+    upper = qmul(chest, qmul(_turn(0, -flex), qmul(_turn(2, out * abd), _turn(1, out * twist))))
+    joints[18 + s] = joints[16 + s] + _apply(upper, BONES[18 + s])
+    joints[20 + s] = joints[18 + s] + _apply(qmul(upper, _turn(0, -np.maximum(elbow, .02))), BONES[20 + s])
 
 # %% ../nbs/22_synthetic.ipynb #e9db8688
 @dataclass
@@ -565,19 +623,26 @@ class Performance:
     joints: np.ndarray  # (T, 22, 3) m
     stands: np.ndarray  # (T, 2) whether the left and the right foot are planted
     path: np.ndarray  # (T, 3) root x, z in m, yaw in rad
-    spans: list  # (start, end) of each act in s
+    spans: list[tuple[float, float]]  # (start, end) of each act in s
 
-def plan(
-    spec: Spec,
-) -> tuple[Tracks, list, slice]:
-    "Tracks of a spec, the (start, end) s of each act, and the frames that the clip keeps; `ConfigError` for an unknown act or style."
+# %% ../nbs/22_synthetic.ipynb #835acbca
+def _check_spec(spec: Spec) -> None:
+    "`ConfigError` for an unknown act or style."
     for a in spec.acts:
         if a.name not in ACTS:
             raise ConfigError(f"act: found {a.name!r}, expected one of {', '.join(ACTS)}")
     if spec.style not in STYLES:
         raise ConfigError(f"style: found {spec.style!r}, expected one of {', '.join(STYLES)}")
-    tr, rng = Tracks(MAX_FRAMES, STYLES[spec.style], 0 if spec.lead == "left" else 1), numpy_rng(spec.seed, "timing")
-    t, spans = .15 + .5 * rng.random(), []
+
+def plan(
+    spec: Spec,
+) -> tuple[Tracks, list[tuple[float, float]], slice]:
+    "Tracks of a spec, the (start, end) s of each act, and the frames that the clip keeps; `ConfigError` for an unknown act or style."
+    _check_spec(spec)
+    tr = Tracks(MAX_FRAMES, STYLES[spec.style], 0 if spec.lead == "left" else 1)
+    rng = numpy_rng(spec.seed, "timing")
+    t = .15 + .5 * rng.random()
+    spans: list[tuple[float, float]] = []
     for act in spec.acts:
         start = spans[-1][0] + .5 if act.during else t
         spans.append((start, ACTS[act.name](tr, act, start)))
@@ -589,17 +654,19 @@ def plan(
 # %% ../nbs/22_synthetic.ipynb #5735ce6b
 def perform(
     spec: Spec,  # what to do
-    planned=None,  # what `plan(spec)` gave, if it is at hand
+    planned: tuple | None = None,  # what `plan(spec)` gave, if it is at hand
 ) -> Performance:
     "Perform a spec; raises `ConfigError` for an unknown act or style."
     tr, spans, keep = planned or plan(spec)
     tr.crop(min(keep.stop + 30, MAX_FRAMES))
     noise = _noise(MAX_FRAMES, spec.seed, tr.lead, len(tr.t))
     joints, stands, pelvis, path, apart = _legs(tr, noise)
-    _torso(tr, noise, joints, pelvis, apart)
+    chest = _spine(tr, noise, joints, pelvis, apart)
+    for side in (0, 1):
+        _arm(tr, noise, joints, chest, apart, side)
     start = keep.start / FPS
-    joints = np.stack([joints[j] for j in range(22)], 1)
-    return Performance(spec, joints[keep], stands[keep], path[keep], [(max(a - start, 0.), b - start) for a, b in spans])
+    body = np.stack([joints[j] for j in range(22)], 1)
+    return Performance(spec, body[keep], stands[keep], path[keep], [(max(a - start, 0.), b - start) for a, b in spans])
 
 # %% ../nbs/22_synthetic.ipynb #4b6025d5
 _GAIT = ("walk", "run", "back", "sidestep", "march", "turn")
@@ -613,7 +680,10 @@ def plateau(
     start, end = p.spans[i]
     a = 0 if p.spec.enter and i == 0 else start + .6
     b = min(end - .6, (len(p.joints) - 1) / FPS)
-    return (round(a * FPS), round(b * FPS)) if b - a > .2 else (round(FPS * (start + end) / 2) - 2, round(FPS * (start + end) / 2) + 2)
+    if b - a > .2:
+        return round(a * FPS), round(b * FPS)
+    middle = round(FPS * (start + end) / 2)
+    return middle - 2, middle + 2
 
 def act_speed(p: Performance, i: int) -> tuple[float, float]:
     "Speed of the root in m/s and turning in rad/s on the plateau of act i; 0 for an act that goes nowhere."
@@ -624,31 +694,57 @@ def act_speed(p: Performance, i: int) -> tuple[float, float]:
     return float(np.hypot(way[:, 0], way[:, 1]).mean()), float(way[:, 2].mean())
 
 # %% ../nbs/22_synthetic.ipynb #98a02cbd
+def _gait_factors(p: Performance) -> dict[str, float]:
+    "Speed, turning, way and steps of the locomotion, if there is one."
+    gait = next((i for i, a in enumerate(p.spec.acts) if a.name in _GAIT), 0)
+    speed, turn = act_speed(p, gait)
+    first, last = plateau(p, gait)
+    falls = np.flatnonzero((p.stands[1:] & ~p.stands[:-1]).any(1))
+    falls = falls[(falls >= first - 4) & (falls <= last + 4)]
+    walks = p.spec.acts[gait].name in _GAIT and len(falls) > 2
+    cadence = FPS * (len(falls) - 1) / float(falls[-1] - falls[0]) if walks else 0.
+    return {
+        "speed": speed,
+        "turn_rate": turn,
+        "turn_angle": float(p.path[-1, 2] - p.path[0, 2]),
+        "distance": float(np.hypot(*np.diff(p.path[:, :2], axis=0).T).sum()),
+        "step_length": speed / cadence if walks else 0.,
+        "cadence": cadence,
+    }
+
+def _pose_factors(j: np.ndarray) -> dict[str, float]:
+    "Heights of hands and feet, depth of the pelvis, bend of the trunk."
+    wrist, up = j[:, [20, 21], 1], j[:, 12] - j[:, 0]
+    return {
+        "arm_height": float(wrist.max()),
+        "left_arm_height": float(wrist[:, 0].max()),
+        "right_arm_height": float(wrist[:, 1].max()),
+        "foot_height": float(j[:, 10:12, 1].max()),
+        "jump_height": float(j[:, [10, 11], 1].min(1).max()),
+        "crouch": float(STANDING - j[:, 0, 1].min()),
+        "bend": float(np.arctan2(np.hypot(up[:, 0], up[:, 2]), up[:, 1]).max()),
+    }
+
+# %% ../nbs/22_synthetic.ipynb #1b604826
 def measure(
     p: Performance,
 ) -> dict[str, float]:
     "The continuous factors of a performance."
-    spec, j, act = p.spec, p.joints, p.spec.acts[0]
+    spec, act = p.spec, p.spec.acts[0]
     names, styles = list(ACTS), list(STYLES)
-    second = spec.acts[1] if len(spec.acts) > 1 else None
-    gait = next((i for i, a in enumerate(spec.acts) if a.name in _GAIT), 0)
-    (speed, turn), step, cadence = act_speed(p, gait), 0., 0.
-    falls = np.flatnonzero((p.stands[1:] & ~p.stands[:-1]).any(1))
-    falls = falls[(falls >= plateau(p, gait)[0] - 4) & (falls <= plateau(p, gait)[1] + 4)]
-    if spec.acts[gait].name in _GAIT and len(falls) > 2:
-        cadence = FPS * (len(falls) - 1) / float(falls[-1] - falls[0])
-        step = speed / cadence
-    wrist, hips = j[:, [20, 21], 1], j[:, 0, 1]
-    up = j[:, 12] - j[:, 0]
     reps = max((a.reps for a in spec.acts if a.name not in (*_GAIT, "sit", "stand", "pick")), default=0)
-    return {"action": float(names.index(act.name)), "action2": float(names.index(second.name)) if second else -1.,
-            "style": float(styles.index(spec.style)),
-            "acts": float(len(spec.acts)), "speed": speed, "turn_rate": turn, "turn_angle": float(p.path[-1, 2] - p.path[0, 2]),
-            "distance": float(np.hypot(*np.diff(p.path[:, :2], axis=0).T).sum()), "step_length": step, "cadence": cadence,
-            "arm_height": float(wrist.max()), "left_arm_height": float(wrist[:, 0].max()), "right_arm_height": float(wrist[:, 1].max()),
-            "foot_height": float(j[:, 10:12, 1].max()), "jump_height": float(j[:, [10, 11], 1].min(1).max()),
-            "crouch": float(STANDING - hips.min()), "bend": float(np.arctan2(np.hypot(up[:, 0], up[:, 2]), up[:, 1]).max()),
-            "repetitions": float(reps), "level": act.level, "side": _SIGN.get(act.side, np.sign(act.turn)), "seconds": len(j) / FPS}
+    return {
+        "action": float(names.index(act.name)),
+        "action2": float(names.index(spec.acts[1].name)) if len(spec.acts) > 1 else -1.,
+        "style": float(styles.index(spec.style)),
+        "acts": float(len(spec.acts)),
+        **_gait_factors(p),
+        **_pose_factors(p.joints),
+        "repetitions": float(reps),
+        "level": act.level,
+        "side": _SIGN[act.side] if act.side in _SIGN else float(np.sign(act.turn)),
+        "seconds": len(p.joints) / FPS,
+    }
 
 # %% ../nbs/22_synthetic.ipynb #a4b77b60
 def _table(text: str) -> dict[str, list[str]]:
@@ -695,29 +791,75 @@ stand: <stand> still | <stand> in place | <stay> where {he} <be> | <wait> withou
 """)
 
 # %% ../nbs/22_synthetic.ipynb #02bdc5c9
-SPEEDS = ((.75, (" slowly", " at a slow pace", " at a leisurely pace")), (1.35, ("", " at a normal pace", " at a moderate speed")),
-          (9., (" quickly", " at a brisk pace", " fast")))  # m/s below which a word holds
-PACES = ((2.4, (" at an easy pace", " slowly", " gently")), (9., (" fast", " at high speed", " quickly")))
-CURVES = {0: ("", " in a straight line", " straight"),
-          1: (" while turning {s}", " in a curve to the {s}", ", curving to the {s}", " and <veer> {s}", " along an arc to the {s}")}
-_COUNTS = ("", "one", "two", "three", "four", "five", "six")
-MANNERS = {
-    "neutral": ("",), "tired": (" in a tired way", " wearily", " as if exhausted", " without energy"),
-    "happy": (" happily", " in a cheerful way", " with joy", " full of energy"),
-    "elderly": (" like an old person", " like an elderly person", " with a bent back"),
-    "proud": (" proudly", " with a puffed up chest", " in a confident way"), "sneaky": (" sneakily", " as if sneaking", " stealthily"),
-    "zombie": (" like a zombie", " as if undead"), "drunk": (" like a drunk", " as if drunk", " unsteadily"),
-    "angry": (" angrily", " in an angry way", " as if furious")}
-ADJECTIVES = {"tired": ("tired", "exhausted"), "happy": ("happy", "cheerful"), "elderly": ("old", "elderly"), "proud": ("proud", "confident"),
-              "sneaky": ("sneaky", "stealthy"), "zombie": ("undead",), "drunk": ("drunk", "tipsy"), "angry": ("angry", "furious")}
-SUBJECTS = (("person", "they", "their", "themselves"), ("man", "he", "his", "himself"), ("woman", "she", "her", "herself"),
-            ("figure", "they", "their", "themselves"), ("human", "they", "their", "themselves"))
+_Bands = tuple[tuple[float, tuple[str, ...]], ...]  # (limit below which the words hold, words)
 
-# %% ../nbs/22_synthetic.ipynb #b2980cd9
-def _band(value: float, bands) -> tuple:
+SPEEDS: _Bands = (  # m/s
+    (.75, (" slowly", " at a slow pace", " at a leisurely pace")),
+    (1.35, ("", " at a normal pace", " at a moderate speed")),
+    (9., (" quickly", " at a brisk pace", " fast")),
+)
+PACES: _Bands = ((2.4, (" at an easy pace", " slowly", " gently")), (9., (" fast", " at high speed", " quickly")))
+_HEIGHTS: _Bands = ((.15, (" a little", " slightly")), (.27, ("",)), (9., (" high",)))  # m of a jump
+_ARMS: _Bands = (  # rad by which an arm is raised
+    (1.2, (" a little", " to waist height")),
+    (2.2, (" to shoulder height", " at shoulder level")),
+    (9., (" above {his} head", " overhead", " high up")),
+)
+_KICKS: _Bands = (  # m
+    (.40, (" low", " close to the ground")),
+    (.68, (" at knee height",)),
+    (9., (" high", " at waist height")),
+)
+_ANGLES: _Bands = (  # degrees
+    (120, (" 90 degrees", " a quarter turn")),
+    (230, (" halfway around", " 180 degrees")),
+    (999, (" all the way around", " 360 degrees")),
+)
+
+def _band(value: float, bands: _Bands) -> tuple[str, ...]:
+    "The words for a value."
     return next(words for limit, words in bands if value < limit)
 
-def _sided(side: str, limb: str) -> tuple:
+# %% ../nbs/22_synthetic.ipynb #3bcaf11f
+CURVES = {
+    0: ("", " in a straight line", " straight"),
+    1: (" while turning {s}", " in a curve to the {s}", ", curving to the {s}", " and <veer> {s}", " along an arc to the {s}"),
+}
+_COUNTS = ("", "one", "two", "three", "four", "five", "six")
+MANNERS = {
+    "neutral": ("",),
+    "tired": (" in a tired way", " wearily", " as if exhausted", " without energy"),
+    "happy": (" happily", " in a cheerful way", " with joy", " full of energy"),
+    "elderly": (" like an old person", " like an elderly person", " with a bent back"),
+    "proud": (" proudly", " with a puffed up chest", " in a confident way"),
+    "sneaky": (" sneakily", " as if sneaking", " stealthily"),
+    "zombie": (" like a zombie", " as if undead"),
+    "drunk": (" like a drunk", " as if drunk", " unsteadily"),
+    "angry": (" angrily", " in an angry way", " as if furious"),
+}
+
+# %% ../nbs/22_synthetic.ipynb #f9f7d159
+ADJECTIVES = {
+    "tired": ("tired", "exhausted"),
+    "happy": ("happy", "cheerful"),
+    "elderly": ("old", "elderly"),
+    "proud": ("proud", "confident"),
+    "sneaky": ("sneaky", "stealthy"),
+    "zombie": ("undead",),
+    "drunk": ("drunk", "tipsy"),
+    "angry": ("angry", "furious"),
+}
+SUBJECTS = (
+    ("person", "they", "their", "themselves"),
+    ("man", "he", "his", "himself"),
+    ("woman", "she", "her", "herself"),
+    ("figure", "they", "their", "themselves"),
+    ("human", "they", "their", "themselves"),
+)
+
+# %% ../nbs/22_synthetic.ipynb #b2980cd9
+def _sided(side: str, limb: str) -> tuple[str, str]:
+    "A limb of a side, or both."
     return (f"both {limb}s", f"both {{his}} {limb}s") if side == "both" else (f"{{his}} {side} {limb}", f"the {side} {limb}")
 
 def act_key(act: Act, speed: float) -> str:
@@ -731,6 +873,21 @@ def act_key(act: Act, speed: float) -> str:
     return f"{act.name}_{act.way}" if act.name in ("raise", "kick") else act.name
 
 # %% ../nbs/22_synthetic.ipynb #43db0984
+def _depth_words(act: Act) -> tuple[str, ...]:
+    "How deep a squat or a bow is."
+    slight, deep = {"squat": (.30, .38), "bow": (.70, 1.05)}.get(act.name, (0, 99))
+    return _band(act.level, ((slight, (" slightly", " a little")), (deep, ("",)), (np.inf, (" deeply", " low"))))
+
+def _count_words(n: int) -> dict[str, tuple[str, ...]]:
+    "How often: as it stands in different phrases."
+    times = {1: ("", " once", " one time"), 2: (" twice", " two times")}.get(n, (f" {_COUNTS[min(n, 6)]} times",))
+    return {
+        "reps": times,
+        "times": ("",) if n == 1 else times,
+        "count": (f" {_COUNTS[min(n, 6)]} punches" if n > 1 else " a punch",),
+    }
+
+# %% ../nbs/22_synthetic.ipynb #ce611e73
 def slots(
     act: Act,
     speed: float,  # m/s, as measured
@@ -738,22 +895,26 @@ def slots(
 ) -> dict[str, tuple[str, ...]]:
     "Ways to state each fact about an act."
     s = "left" if act.turn > 0 else "right"
-    n, name, level = act.reps, act.name, act.level
     degrees = abs(np.degrees(act.turn * (act.seconds - min(.55, act.seconds / 3))))
-    times = {1: ("", " once", " one time"), 2: (" twice", " two times")}.get(n, (f" {_COUNTS[min(n, 6)]} times",))
-    deep = {"squat": (.30, .38), "bow": (.70, 1.05)}.get(name, (0, 99))
-    depth = (" slightly", " a little") if level < deep[0] else ("",) if level < deep[1] else (" deeply", " low")
-    heights = ((1.2, (" a little", " to waist height")), (2.2, (" to shoulder height", " at shoulder level")), (9., (" above {his} head", " overhead", " high up")))
-    if name == "kick":
-        heights = ((.40, (" low", " close to the ground")), (.68, (" at knee height",)), (9., (" high", " at waist height")))
-    angles = ((120, (" 90 degrees", " a quarter turn")), (230, (" halfway around", " 180 degrees")), (999, (" all the way around", " 360 degrees")))
-    return {"speed": _band(speed, SPEEDS), "pace": _band(speed, PACES), "curve": CURVES[0] if abs(act.turn) < .1 else tuple(c.format(s=s) for c in CURVES[1]),
-            "circle": (f"to the {s}", "counterclockwise" if s == "left" else "clockwise"), "turnside": (s,), "side": (act.side,), "angle": _band(degrees, angles),
-            "height": _band(level, ((.15, (" a little", " slightly")), (.27, ("",)), (9., (" high",)))), "high": _band(level, heights), "depth": depth,
-            "reps": times, "times": ("",) if n == 1 else times, "count": (f" {_COUNTS[min(n, 6)]} punches" if n > 1 else " a punch",),
-            "hand": _sided(act.side, "hand"), "arm": _sided(act.side, "arm"), "limb": ("leg", "foot"), "style": MANNERS[style]}
+    return {
+        "speed": _band(speed, SPEEDS),
+        "pace": _band(speed, PACES),
+        "curve": CURVES[0] if abs(act.turn) < .1 else tuple(c.format(s=s) for c in CURVES[1]),
+        "circle": (f"to the {s}", "counterclockwise" if s == "left" else "clockwise"),
+        "turnside": (s,),
+        "side": (act.side,),
+        "angle": _band(degrees, _ANGLES),
+        "height": _band(act.level, _HEIGHTS),
+        "high": _band(act.level, _KICKS if act.name == "kick" else _ARMS),
+        "depth": _depth_words(act),
+        **_count_words(act.reps),
+        "hand": _sided(act.side, "hand"),
+        "arm": _sided(act.side, "arm"),
+        "limb": ("leg", "foot"),
+        "style": MANNERS[style],
+    }
 
-_OPTIONAL = {"speed", "pace", "curve", "reps", "depth", "height", "angle", "high", "style"}
+_OPTIONAL = {"speed", "pace", "curve", "reps", "depth", "height", "angle", "high", "style"}  # a caption may leave these out
 
 # %% ../nbs/22_synthetic.ipynb #7b8ec982
 def act_phrase(
@@ -793,22 +954,35 @@ def inflect(
         return (verb[:-1] if verb.endswith("e") else verb) + "ing"
     return verb
 
-def _say(phrase: str, form: str, who: tuple) -> str:
+# %% ../nbs/22_synthetic.ipynb #1dd5d72f
+def _say(
+    phrase: str,
+    form: str,  # of its verbs
+    who: tuple[str, str, str, str],  # one of `SUBJECTS`
+) -> str:
     "Inflect the verbs and set the pronouns of a phrase."
-    phrase = phrase.format(he=who[1], his=who[2], himself=who[3])
-    if who[1] == "they":
+    _, he, his, himself = who
+    phrase = phrase.format(he=he, his=his, himself=himself)
+    if he == "they":
         phrase = phrase.replace("<be>", "are")
-    phrase = re.sub(r"<(\w+)>", lambda m: "is" if m[1] == "be" else inflect(m[1], form), phrase)
-    return phrase
+    return re.sub(r"<(\w+)>", lambda m: "is" if m[1] == "be" else inflect(m[1], form), phrase)
 
 # %% ../nbs/22_synthetic.ipynb #262ea266
-JOINS = {
+JOINS: dict[int | str, tuple[str, ...]] = {
     1: ("{S} {0s}", "{S} {0s}", "{S} is {0ing}", "{S} {0s}"),
-    2: ("{S} {0s}, then {1s}", "{S} {0s} and then {1s}", "{S} first {0s} and then {1s}", "{S} {0s} before {1ing}", "after {0ing}, {S} {1s}",
-        "{S} is {0ing}, then {1s}"),
+    2: (
+        "{S} {0s}, then {1s}",
+        "{S} {0s} and then {1s}",
+        "{S} first {0s} and then {1s}",
+        "{S} {0s} before {1ing}",
+        "after {0ing}, {S} {1s}",
+        "{S} is {0ing}, then {1s}",
+    ),
     3: ("{S} {0s}, {1s} and then {2s}", "{S} {0s}, then {1s}, then {2s}", "{S} first {0s}, then {1s} and finally {2s}"),
-    "during": ("{S} {0s} while {1ing}", "while {0ing}, {S} {1s}", "{S} is {0ing} while {1ing}")}
+    "during": ("{S} {0s} while {1ing}", "while {0ing}, {S} {1s}", "{S} is {0ing} while {1ing}"),
+}
 
+# %% ../nbs/22_synthetic.ipynb #2fa0b1c9
 def sentence(
     p: Performance,
     rng: np.random.Generator,
@@ -822,7 +996,8 @@ def sentence(
     article = ("the", "an" if noun[0] in "aeiou" else "a")[int(rng.random() < .75)]
     subject = "someone" if who[0] == "person" and not adjective and rng.random() < .2 else f"{article} {noun}"
     named = 0 if len(acts) == 1 or rng.random() < .6 else len(acts) - 1
-    phrases = [act_phrase(a, act_speed(p, i)[0], style if i == named and not adjective else "neutral", rng, full) for i, a in enumerate(acts)]
+    told = lambda i: style if i == named and not adjective else "neutral"
+    phrases = [act_phrase(a, act_speed(p, i)[0], told(i), rng, full) for i, a in enumerate(acts)]
     joins = JOINS["during" if any(a.during for a in acts) else len(acts)]
     text = joins[rng.integers(len(joins))]
     return re.sub(r"{(\d)(s|ing)}", lambda m: _say(phrases[int(m[1])], m[2], who), text.replace("{S}", subject)) + "."
@@ -851,6 +1026,7 @@ NUM: one two three four five six 90 180 360
 
 # %% ../nbs/22_synthetic.ipynb #b58f1d0f
 def _lexicon() -> dict[str, str]:  # word -> token
+    "Tokens of the listed words and of every verb that a phrase marks."
     words = {}
     for line in re.sub(r"\n\s+", " ", _LEXICON.strip()).split("\n"):
         tag, _, entries = line.partition(": ")
@@ -863,6 +1039,7 @@ def _lexicon() -> dict[str, str]:  # word -> token
 
 LEXICON = _lexicon()
 
+# %% ../nbs/22_synthetic.ipynb #bb6d84c5
 _EITHER = {w: f"{v}/VERB" for v in ("step", "turn", "bow", "squat", "jump", "kick", "curve", "punch") for w in (v, inflect(v, "s"))}
 _BEFORE_NOUN = {"takes", "taking", "does", "doing", "quarter", "star", "side"}
 
@@ -870,7 +1047,8 @@ def tokens(
     text: str,  # a caption of the grammar
 ) -> tuple[str, ...]:
     "HumanML3D tokens of a caption; `KeyError` for a word that the grammar does not have."
-    words, out = re.findall(r"[a-z0-9]+", text.lower()), []
+    words = re.findall(r"[a-z0-9]+", text.lower())
+    out: list[str] = []
     for word, before, after in zip(words, ["", *words], [*words[1:], ""]):
         noun = before in _BEFORE_NOUN or (out and out[-1].endswith(("/DET", "/ADJ", "/NUM")))
         if word in _EITHER and not noun:
@@ -882,13 +1060,78 @@ def tokens(
     return tuple(out)
 
 # %% ../nbs/22_synthetic.ipynb #cc54666f
-KINDS = ("walk", "walk", "curve", "curve", "circle", "run", "run_curve", "back", "sidestep", "turn", "march", "jump", "jump_way", "squat", "sit",
-         "bow", "pick", "wave", "raise", "raise", "punch", "clap", "kick", "kick", "jack", "stand",
-         "walk+gesture", "gesture+walk", "gesture+gesture", "walk&gesture", "walk+back", "three")
+KINDS = (
+    "walk", "walk", "curve", "curve", "circle", "run", "run_curve", "back", "sidestep", "turn", "march",
+    "jump", "jump_way", "squat", "sit", "bow", "pick",
+    "wave", "raise", "raise", "punch", "clap", "kick", "kick", "jack", "stand",
+    "walk+gesture", "gesture+walk", "gesture+gesture", "walk&gesture", "walk+back", "three",
+)
 _HANDS = ("wave", "raise", "punch", "clap", "pick")
 _GESTURES = ("wave", "raise", "punch", "clap", "kick", "bow", "squat", "jump", "turn", "sidestep", "pick", "sit")
 
 # %% ../nbs/22_synthetic.ipynb #f93ea8f2
+class _Dice:
+    "Draws for one act; side, sense, seconds and repetitions are drawn for every kind, used or not."
+    def __init__(self, rng: np.random.Generator, tempo: float, short: bool):
+        self.rng, self.tempo, self.short = rng, tempo, short
+        self.side, self.sign = self.one("left", "right"), self.one(-1, 1)
+        self.both = self.one("left", "right", "both")
+        self.seconds = self.u(2.2, 3.4) if short else self.u(3.2, 7.5)
+        self.reps = int(rng.integers(1, 3 if short else 5))
+
+    def u(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def one(self, *options):
+        return options[self.rng.integers(len(options))]
+
+def _draw_turn(d: _Dice) -> Act:
+    "A turn on the spot by a quarter, a half or (alone) a whole circle."
+    angle = np.radians(d.one(90, 180) if d.short else d.one(90, 180, 360)) * d.u(.93, 1.07)
+    seconds = 1.0 + angle / (1.9 * d.tempo)
+    return Act("turn", turn=d.sign * angle / (seconds - min(.55, seconds / 3)), seconds=seconds)
+
+# %% ../nbs/22_synthetic.ipynb #ae145929
+_GAITS: dict[str, Callable[[_Dice], Act]] = {
+    "walk": lambda d: Act("walk", speed=d.u(.5, 1.75) * d.tempo, seconds=d.seconds),
+    "curve": lambda d: Act("walk", speed=d.u(.5, 1.5) * d.tempo, turn=d.sign * d.u(.3, .75), seconds=min(d.seconds, 6.)),
+    "circle": lambda d: Act("walk", speed=d.u(.7, 1.3) * d.tempo, turn=d.sign * d.u(.85, 1.1), seconds=d.u(6.8, 8.0)),
+    "run": lambda d: Act("run", speed=d.u(2.05, 3.0) * min(max(d.tempo, .97), 1.1), seconds=d.seconds),
+    "run_curve": lambda d: Act(
+        "run", speed=d.u(2.05, 2.7) * min(max(d.tempo, .97), 1.1), turn=d.sign * d.u(.4, .9), seconds=min(d.seconds, 5.)
+    ),
+    "back": lambda d: Act("back", speed=d.u(.4, .95) * d.tempo, seconds=d.seconds),
+    "sidestep": lambda d: Act("sidestep", d.side, speed=d.u(.22, .40) * d.tempo, seconds=d.seconds),
+    "turn": _draw_turn,
+    "march": lambda d: Act("march", seconds=d.seconds),
+}
+_BODIES: dict[str, Callable[[_Dice], Act]] = {
+    "jump": lambda d: Act("jump", level=d.u(.08, .38), reps=d.reps),
+    "jump_way": lambda d: Act("jump", side=d.side if d.rng.random() < .5 else "", speed=d.u(.25, .55), level=d.u(.08, .2), reps=d.reps),
+    "squat": lambda d: Act("squat", level=d.u(.22, .46), reps=d.reps),
+    "sit": lambda d: Act(
+        "sit", level=d.u(.38, .44), seconds=d.u(.8, 1.5 if d.short else 4.), reps=2 if d.short else int(d.rng.integers(1, 3))
+    ),
+    "bow": lambda d: Act("bow", level=d.u(.45, 1.4), reps=min(d.reps, 3)),
+    "pick": lambda d: Act("pick", d.side),
+    "jack": lambda d: Act("jack", reps=d.reps + 1),
+    "stand": lambda d: Act("stand", seconds=d.u(1., 2.) if d.short else d.u(2.5, 7.)),
+}
+
+# %% ../nbs/22_synthetic.ipynb #e5dde352
+def _draw_raise(d: _Dice) -> Act:
+    "Arms to waist, shoulder or over the head."
+    level = (d.u(.85, 1.0), d.u(1.4, 1.75), d.u(2.5, 2.85))[d.rng.integers(3)]
+    return Act("raise", d.both, level=level, way=d.one("front", "side"), seconds=d.u(.2, 1.), reps=min(d.reps, 3))
+
+_LIMBS: dict[str, Callable[[_Dice], Act]] = {
+    "wave": lambda d: Act("wave", d.both, level=d.u(1.1, 1.9), reps=d.reps + 1),
+    "raise": _draw_raise,
+    "punch": lambda d: Act("punch", d.both, level=d.u(1.25, 1.6), reps=max(d.reps, 2) if d.both == "both" else d.reps),
+    "clap": lambda d: Act("clap", level=d.u(.4, .8), reps=d.reps + 1),
+    "kick": lambda d: Act("kick", d.side, level=d.u(.28, 1.05), way=d.one("front", "front", "side"), reps=min(d.reps, 3)),
+}
+
 def draw_act(
     kind: str,  # one of KINDS without "+" or "&"
     rng: np.random.Generator,
@@ -896,60 +1139,33 @@ def draw_act(
     short: bool = False,  # part of a sequence
 ) -> Act:
     "An act with drawn numbers."
-    u = lambda a, b: float(rng.uniform(a, b))
-    side, sign = ("left", "right")[rng.integers(2)], (-1, 1)[rng.integers(2)]
-    both = ("left", "right", "both")[rng.integers(3)]
-    seconds, reps = u(2.2, 3.4) if short else u(3.2, 7.5), int(rng.integers(1, 3 if short else 5))
-    if kind == "walk":
-        return Act("walk", speed=u(.5, 1.75) * tempo, seconds=seconds)
-    if kind == "curve":
-        return Act("walk", speed=u(.5, 1.5) * tempo, turn=sign * u(.3, .75), seconds=min(seconds, 6.))
-    if kind == "circle":
-        return Act("walk", speed=u(.7, 1.3) * tempo, turn=sign * u(.85, 1.1), seconds=u(6.8, 8.0))
-    if kind == "run":
-        return Act("run", speed=u(2.05, 3.0) * min(max(tempo, .97), 1.1), seconds=seconds)
-    if kind == "run_curve":
-        return Act("run", speed=u(2.05, 2.7) * min(max(tempo, .97), 1.1), turn=sign * u(.4, .9), seconds=min(seconds, 5.))
-    if kind == "back":
-        return Act("back", speed=u(.4, .95) * tempo, seconds=seconds)
-    if kind == "sidestep":
-        return Act("sidestep", side, speed=u(.22, .40) * tempo, seconds=seconds)
-    if kind == "turn":
-        angle = np.radians((90, 180, 360)[rng.integers(2 if short else 3)]) * u(.93, 1.07)
-        seconds = 1.0 + angle / (1.9 * tempo)
-        return Act("turn", turn=sign * angle / (seconds - min(.55, seconds / 3)), seconds=seconds)
-    if kind == "march":
-        return Act("march", seconds=seconds)
-    if kind == "jump":
-        return Act("jump", level=u(.08, .38), reps=reps)
-    if kind == "jump_way":
-        return Act("jump", side=side if rng.random() < .5 else "", speed=u(.25, .55), level=u(.08, .2), reps=reps)
-    if kind == "squat":
-        return Act("squat", level=u(.22, .46), reps=reps)
-    if kind == "sit":
-        return Act("sit", level=u(.38, .44), seconds=u(.8, 1.5 if short else 4.), reps=2 if short else int(rng.integers(1, 3)))
-    if kind == "bow":
-        return Act("bow", level=u(.45, 1.4), reps=min(reps, 3))
-    if kind == "pick":
-        return Act("pick", side)
-    if kind == "wave":
-        return Act("wave", both, level=u(1.1, 1.9), reps=reps + 1)
-    if kind == "raise":
-        level = (u(.85, 1.0), u(1.4, 1.75), u(2.5, 2.85))[rng.integers(3)]
-        return Act("raise", both, level=level, way=("front", "side")[rng.integers(2)], seconds=u(.2, 1.), reps=min(reps, 3))
-    if kind == "punch":
-        return Act("punch", both, level=u(1.25, 1.6), reps=max(reps, 2) if both == "both" else reps)
-    if kind == "clap":
-        return Act("clap", level=u(.4, .8), reps=reps + 1)
-    if kind == "kick":
-        return Act("kick", side, level=u(.28, 1.05), way=("front", "front", "side")[rng.integers(3)], reps=min(reps, 3))
-    if kind == "jack":
-        return Act("jack", reps=reps + 1)
-    if kind == "stand":
-        return Act("stand", seconds=u(1., 2.) if short else u(2.5, 7.))
-    raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
+    kinds = {**_GAITS, **_BODIES, **_LIMBS}
+    if kind not in kinds:
+        raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
+    return kinds[kind](_Dice(rng, tempo, short))
 
 # %% ../nbs/22_synthetic.ipynb #e356291a
+def _parts(kind: str, rng: np.random.Generator) -> tuple[str, ...]:
+    "The kinds of the acts that make up a kind."
+    gesture = lambda: _GESTURES[rng.integers(len(_GESTURES))]
+    go = lambda: ("walk", "curve", "run")[rng.integers(3)]
+    made = {
+        "walk+gesture": lambda: (go(), gesture()),
+        "gesture+walk": lambda: (gesture(), go()),
+        "gesture+gesture": lambda: tuple(_GESTURES[i] for i in rng.choice(len(_GESTURES), 2, replace=False)),
+        "walk&gesture": lambda: ("walk", ("wave", "raise", "clap")[rng.integers(3)]),
+        "walk+back": lambda: ("walk", "back"),
+        "three": lambda: (gesture(), "walk", gesture()),
+    }
+    return made[kind]() if kind in made else (kind,)
+
+def _at_once(walk: Act, gesture: Act) -> list[Act]:
+    "A gesture while walking; a raised arm goes higher than the waist, which the swing of a walk reaches by itself."
+    level = max(gesture.level, 1.4) if gesture.name == "raise" else gesture.level
+    during = dataclasses.replace(gesture, during=True, reps=min(gesture.reps, 2), level=level)
+    return [dataclasses.replace(walk, seconds=4.5), during]
+
+# %% ../nbs/22_synthetic.ipynb #06f74f93
 def draw_spec(
     kind: str,  # one of KINDS
     rng: np.random.Generator,
@@ -957,16 +1173,10 @@ def draw_spec(
     "A spec of a kind with drawn style, acts and numbers."
     styles = list(STYLES)
     style = "neutral" if rng.random() < .5 else styles[rng.integers(1, len(styles))]
-    tempo, gesture = STYLES[style].tempo, lambda: _GESTURES[rng.integers(len(_GESTURES))]
-    go = lambda: ("walk", "curve", "run")[rng.integers(3)]
-    pair = lambda: tuple(_GESTURES[i] for i in rng.choice(len(_GESTURES), 2, replace=False))
-    parts = {"walk+gesture": lambda: (go(), gesture()), "gesture+walk": lambda: (gesture(), go()), "gesture+gesture": pair, "walk+back": lambda: ("walk", "back"),
-             "walk&gesture": lambda: ("walk", ("wave", "raise", "clap")[rng.integers(3)]), "three": lambda: (gesture(), "walk", gesture())}
-    names = parts[kind]() if kind in parts else (kind,)
-    acts = [draw_act(k, rng, tempo, len(names) > 1) for k in names]
+    names = _parts(kind, rng)
+    acts = [draw_act(k, rng, STYLES[style].tempo, len(names) > 1) for k in names]
     if kind == "walk&gesture":
-        level = max(acts[1].level, 1.4) if acts[1].name == "raise" else acts[1].level  # the swing of a walk reaches the waist by itself
-        acts = [dataclasses.replace(acts[0], seconds=4.5), dataclasses.replace(acts[1], during=True, reps=min(acts[1].reps, 2), level=level)]
+        acts = _at_once(*acts)
     if style in ("zombie", "sneaky") and any(a.name in _HANDS for a in acts):  # its hands are taken
         style = "neutral"
     alone = len(acts) == 1 and acts[0].name in ("walk", "run", "back") and acts[0].seconds > 4 and kind != "circle"
@@ -974,10 +1184,28 @@ def draw_spec(
     return Spec(tuple(acts), style, ("left", "right")[rng.integers(2)], enter, leave, int(rng.integers(2 ** 31)))
 
 # %% ../nbs/22_synthetic.ipynb #48d81065
-_TOLD = (("jack", r"jacks|star jumps"), ("clap", r"clap|applaud"), ("punch", r"punch|\bbox"), ("wave", r"wav(e|ing)|hello"), ("kick", "kick"), ("pick", "pick|reach"),
-         ("raise", r"arms?\b"), ("squat", "squat|crouch"), ("bow", r"\bbow|bend|lean"), ("sit", r"\bsit|seat|chair"), ("jump", "jump|hop|leap"),
-         ("sidestep", "sideways|sidestep|shuffl"), ("turn", "^(turn|rotat)"), ("stand", "^(stand|stay|wait)"), ("back", r"backward|steps? back\b"),
-         ("march", "march|in place|on the spot"), ("run", "^(run|jog)"), ("walk", ""))  # an act, and the words that tell it; the first that fits
+_TOLD = (  # an act, and the words that tell it; the first that fits
+    ("jack", r"jacks|star jumps"),
+    ("clap", r"clap|applaud"),
+    ("punch", r"punch|\bbox"),
+    ("wave", r"wav(e|ing)|hello"),
+    ("kick", "kick"),
+    ("pick", "pick|reach"),
+    ("raise", r"arms?\b"),
+    ("squat", "squat|crouch"),
+    ("bow", r"\bbow|bend|lean"),
+    ("sit", r"\bsit|seat|chair"),
+    ("jump", "jump|hop|leap"),
+    ("sidestep", "sideways|sidestep|shuffl"),
+    ("turn", "^(turn|rotat)"),
+    ("stand", "^(stand|stay|wait)"),
+    ("back", r"backward|steps? back\b"),
+    ("march", "march|in place|on the spot"),
+    ("run", "^(run|jog)"),
+    ("walk", ""),
+)
+
+# %% ../nbs/22_synthetic.ipynb #91bbc081
 _SUBJECT = re.compile(r"^(someone|(the|an?) (\w+ )?(person|man|woman|figure|human)) (is |first )?")
 
 def clauses(
@@ -992,7 +1220,7 @@ def clauses(
 # %% ../nbs/22_synthetic.ipynb #df72f6e1
 class _Seen:
     "What the joints (T, 22, 3) of one act show; lengths in m, angles in rad."
-    def __init__(self, joints):
+    def __init__(self, joints: np.ndarray):
         self.j = np.asarray(joints, np.float64)
         across = self.j[:, 1] - self.j[:, 2]
         yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
@@ -1004,77 +1232,153 @@ class _Seen:
         self.ahead, self.aside = (step * self.front[1:]).sum(), (step * self.left[1:]).sum()
         self.speed, self.away = np.linalg.norm(inner, axis=1).mean() * FPS, np.linalg.norm(hips - hips[0], axis=1).max()
 
-    def sink(self):
+# %% ../nbs/22_synthetic.ipynb #e84231d7
+class _Limbs(_Seen):
+    "What pelvis, trunk, hands and feet show; a side is 0 for left and 1 for right."
+    pair = (20, 16)  # tip and base of the limb that is spoken of: an arm, or for a kick (10, 1)
+
+    def sink(self) -> float:
         return self.j[0, 0, 1] - self.j[:, 0, 1].min()
-    def bend(self):
+
+    def jump(self) -> float:
+        "Height of the lower foot at the highest point."
+        return self.j[:, 10:12, 1].min(1).max()
+
+    def bend(self) -> float:
         "How far the trunk bows beyond where it began."
         up = self.j[:, 12] - self.j[:, 0]
         angle = np.arctan2((up * self.front).sum(1), up[:, 1])
         return angle.max() - angle[0]
 
-    def limb(self, tip, base, s):
-        "Forward and outward from joint `base` to joint `tip` of side s where the tip is farthest out."
+    def limb(self, s: int) -> float:
+        "How much more forward than outward the limb `pair` of side s points where its tip is farthest out."
+        tip, base = self.pair
         d = self.j[:, tip + s] - self.j[:, base + s]
         k = np.hypot(d[:, 0], d[:, 2]).argmax()
-        return d[k] @ self.front[k], abs(d[k] @ self.left[k])
+        return d[k] @ self.front[k] - abs(d[k] @ self.left[k])
 
-    def over(self, s):
+    def over(self, s: int) -> float:
+        "Height of the wrist over the shoulder."
         return (self.j[:, 20 + s, 1] - self.j[:, 16 + s, 1]).max()
-    def reach(self, s):
+
+    def reach(self, s: int) -> np.ndarray:
         return ((self.j[:, 20 + s] - self.j[:, 16 + s]) * self.front).sum(1)
-    def higher(self, joint, s):
+
+    def higher(self, joint: int, s: int) -> float:
+        "How much higher a joint of side s gets than its twin."
         return self.j[:, joint + s, 1].max() - self.j[:, joint + 1 - s, 1].max()
 
+    def foot(self, s: int) -> float:
+        return self.j[:, 10 + s, 1].max()
+
 # %% ../nbs/22_synthetic.ipynb #1db88b3f
-def _times(act: str, m: _Seen, sides) -> int:
+def _signal(act: str, m: _Limbs, s: int) -> tuple[np.ndarray, float]:
+    "The signal whose peaks count an act, and how much a peak must stand out."
+    j = m.j
+    wrist, elbow, shoulder = j[:, 20 + s], j[:, 18 + s], j[:, 16 + s]
+    bent = ((elbow - shoulder) * (wrist - elbow)).sum(1)
+    clapped = np.linalg.norm(j[:, 20] - j[:, 21], axis=1)
+    return {
+        "jump": (j[:, 10:12, 1].min(1), .03),
+        "squat": (-j[:, 0, 1], .08),
+        "bow": (-j[:, 15, 1], .04),
+        "raise": (wrist[:, 1], max(.12, .3 * np.ptp(wrist[:, 1]))),
+        "kick": (j[:, 10 + s, 1], .15),
+        "jack": (np.linalg.norm(j[:, 7] - j[:, 8], axis=1), .15),
+        "punch": (np.maximum(m.reach(s), .37), .03),
+        "clap": (-np.minimum(clapped, .25), .06),
+        "wave": (bent[wrist[:, 1] > elbow[:, 1] + .02], .012),
+    }[act]
+
+def _times(act: str, m: _Limbs, sides: Sequence[int]) -> int:
     "How often an act is seen, by the peaks of a signal of its own."
     if act == "punch" and len(sides) == 2:
         return sum(_times(act, m, (s,)) for s in sides)
-    j, s = m.j, sides[0] if sides else 0
-    wrist, elbow, shoulder = j[:, 20 + s], j[:, 18 + s], j[:, 16 + s]
-    bent = ((elbow - shoulder) * (wrist - elbow)).sum(1)
-    signal, prominence = {
-        "jump": (j[:, 10:12, 1].min(1), .03), "squat": (-j[:, 0, 1], .08), "bow": (-j[:, 15, 1], .04), "raise": (wrist[:, 1], max(.12, .3 * np.ptp(wrist[:, 1]))),
-        "kick": (j[:, 10 + s, 1], .15), "jack": (np.linalg.norm(j[:, 7] - j[:, 8], axis=1), .15), "punch": (np.maximum(m.reach(s), .37), .03),
-        "clap": (-np.minimum(np.linalg.norm(j[:, 20] - j[:, 21], axis=1), .25), .06), "wave": (bent[wrist[:, 1] > elbow[:, 1] + .02], .012)}[act]
+    signal, prominence = _signal(act, m, sides[0] if sides else 0)
     ends = [signal.min()] if act != "wave" else []
     return len(find_peaks(np.concatenate([ends, signal, ends]), prominence=prominence)[0])
 
+# %% ../nbs/22_synthetic.ipynb #262439f7
 _COUNTED = ("jump", "squat", "bow", "raise", "kick", "jack", "punch", "clap", "wave")
 _COUNT = re.compile(r"\b(once|twice|(?:one|two|three|four|five|six) (?:times?|punches)|a punch)\b")
 _VALUE = {**{w: n for n, w in enumerate(_COUNTS)}, "once": 1, "twice": 2, "a": 1}
 
 # %% ../nbs/22_synthetic.ipynb #c38a9328
-_FACTS = (
-    ("walk run", r"forward|ahead", lambda m, w, s: m.ahead > .4), ("back", r"back\w*", lambda m, w, s: m.ahead < -.4),
-    ("walk run", "straight", lambda m, w, s: abs(m.turn) < .35), ("walk run turn", "left|right", lambda m, w, s: m.turn * w > .15),
-    ("walk", "counterclockwise", lambda m, w, s: m.turn > 1), ("walk", r"\bclockwise", lambda m, w, s: m.turn < -1),
-    ("walk", "circle|circular|around", lambda m, w, s: abs(m.turn) > 4), ("walk back", "slowly|slow|leisurely", lambda m, w, s: m.speed < .8),
-    ("walk back", "normal|moderate", lambda m, w, s: .7 < m.speed < 1.4), ("walk back", r"quickly|fast|brisk|hurr\w+|strid\w+", lambda m, w, s: m.speed > 1.3),
-    ("run", "easy|slowly|gently", lambda m, w, s: m.speed < 2.45), ("run", "fast|quickly|high speed", lambda m, w, s: m.speed > 2.3),
-    ("march turn jump", "in place|on the spot", lambda m, w, s: m.away < .3), ("march", "knees", lambda m, w, s: m.j[:, 4:6, 1].max(0).min() > .5),
-    ("stand", "stand|stay|wait", lambda m, w, s: m.away < .1), ("turn", "90 degrees|quarter turn", lambda m, w, s: abs(abs(m.turn) - np.pi / 2) < .4),
-    ("turn", "180 degrees|halfway", lambda m, w, s: abs(abs(m.turn) - np.pi) < .4), ("turn", "360 degrees|all the way", lambda m, w, s: abs(abs(m.turn) - 2 * np.pi) < .6),
-    ("sidestep jump", "left|right", lambda m, w, s: m.aside * w > .15), ("jump", "forward", lambda m, w, s: m.ahead > .2),
-    ("jump", "little|slightly", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() < .22), ("jump", r"\bhigh", lambda m, w, s: m.j[:, 10:12, 1].min(1).max() > .3),
-    ("squat", "little|slightly", lambda m, w, s: m.sink() < .32), ("squat", r"deeply|\blow\b", lambda m, w, s: m.sink() > .36),
-    ("bow", "little|slightly", lambda m, w, s: m.bend() < .6), ("bow", r"deeply|\blow\b", lambda m, w, s: m.bend() > .75),
-    ("sit", r"\bsit|seat|chair", lambda m, w, s: m.j[:, 0, 1].min() < .65), ("sit", r"(?<!puffed )\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
+_Fact = tuple[str, str, Callable[[_Limbs, float, Sequence[int]], bool]]
+
+_WAY_FACTS: tuple[_Fact, ...] = (
+    ("walk run", r"forward|ahead", lambda m, w, s: m.ahead > .4),
+    ("back", r"back\w*", lambda m, w, s: m.ahead < -.4),
+    ("walk run", "straight", lambda m, w, s: abs(m.turn) < .35),
+    ("walk run turn", "left|right", lambda m, w, s: m.turn * w > .15),
+    ("walk", "counterclockwise", lambda m, w, s: m.turn > 1),
+    ("walk", r"\bclockwise", lambda m, w, s: m.turn < -1),
+    ("walk", "circle|circular|around", lambda m, w, s: abs(m.turn) > 4),
+    ("walk back", "slowly|slow|leisurely", lambda m, w, s: m.speed < .8),
+    ("walk back", "normal|moderate", lambda m, w, s: .7 < m.speed < 1.4),
+    ("walk back", r"quickly|fast|brisk|hurr\w+|strid\w+", lambda m, w, s: m.speed > 1.3),
+    ("run", "easy|slowly|gently", lambda m, w, s: m.speed < 2.45),
+    ("run", "fast|quickly|high speed", lambda m, w, s: m.speed > 2.3),
+    ("march turn jump", "in place|on the spot", lambda m, w, s: m.away < .3),
+    ("march", "knees", lambda m, w, s: m.j[:, 4:6, 1].max(0).min() > .5),
+    ("stand", "stand|stay|wait", lambda m, w, s: m.away < .1),
+    ("turn", "90 degrees|quarter turn", lambda m, w, s: abs(abs(m.turn) - np.pi / 2) < .4),
+    ("turn", "180 degrees|halfway", lambda m, w, s: abs(abs(m.turn) - np.pi) < .4),
+    ("turn", "360 degrees|all the way", lambda m, w, s: abs(abs(m.turn) - 2 * np.pi) < .6),
+    ("sidestep jump", "left|right", lambda m, w, s: m.aside * w > .15),
+)
+
+# %% ../nbs/22_synthetic.ipynb #afe32686
+_BODY_FACTS: tuple[_Fact, ...] = (
+    ("jump", "forward", lambda m, w, s: m.ahead > .2),
+    ("jump", "little|slightly", lambda m, w, s: m.jump() < .22),
+    ("jump", r"\bhigh", lambda m, w, s: m.jump() > .3),
+    ("squat", "little|slightly", lambda m, w, s: m.sink() < .32),
+    ("squat", r"deeply|\blow\b", lambda m, w, s: m.sink() > .36),
+    ("bow", "little|slightly", lambda m, w, s: m.bend() < .6),
+    ("bow", r"deeply|\blow\b", lambda m, w, s: m.bend() > .75),
+    ("sit", r"\bsit|seat|chair", lambda m, w, s: m.j[:, 0, 1].min() < .65),
+    ("sit", r"(?<!puffed )\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
     ("pick", "left|right", lambda m, w, s: m.j[:, 20 + s[0], 1].min() < min(.24, m.j[:, 21 - s[0], 1].min())),
-    ("wave raise", "left|right", lambda m, w, s: m.higher(20, s[0]) > .05), ("wave raise", "both", lambda m, w, s: abs(m.higher(20, 0)) < .15),
-    ("raise", "little|waist", lambda m, w, s: all(m.over(k) < -.15 for k in s)), ("raise", "shoulder", lambda m, w, s: all(abs(m.over(k)) < .22 for k in s)),
+)
+_LIMB_FACTS: tuple[_Fact, ...] = (
+    ("wave raise", "left|right", lambda m, w, s: m.higher(20, s[0]) > .05),
+    ("wave raise", "both", lambda m, w, s: abs(m.higher(20, 0)) < .15),
+    ("raise", "little|waist", lambda m, w, s: all(m.over(k) < -.15 for k in s)),
+    ("raise", "shoulder", lambda m, w, s: all(abs(m.over(k)) < .22 for k in s)),
     ("raise", "above|overhead|high up", lambda m, w, s: all(m.over(k) > .3 for k in s)),
-    ("raise kick", "in front|forward", lambda m, w, s: all(np.subtract(*m.limb(*m.pair, k)) > 0 for k in s)),
-    ("raise kick", r"sideways|to the side|side\b", lambda m, w, s: all(np.subtract(*m.limb(*m.pair, k)) < 0 for k in s)),
-    ("punch", "left|right", lambda m, w, s: m.reach(s[0]).max() > m.reach(1 - s[0]).max() + .03), ("kick", "left|right", lambda m, w, s: m.higher(10, s[0]) > .15),
-    ("kick", r"\blow\b|close to", lambda m, w, s: m.j[:, 10 + s[0], 1].max() < .45), ("kick", "knee height", lambda m, w, s: .35 < m.j[:, 10 + s[0], 1].max() < .73),
-    ("kick", r"\bhigh\b|waist height", lambda m, w, s: m.j[:, 10 + s[0], 1].max() > .63))
+    ("raise kick", "in front|forward", lambda m, w, s: all(m.limb(k) > 0 for k in s)),
+    ("raise kick", r"sideways|to the side|side\b", lambda m, w, s: all(m.limb(k) < 0 for k in s)),
+    ("punch", "left|right", lambda m, w, s: m.reach(s[0]).max() > m.reach(1 - s[0]).max() + .03),
+    ("kick", "left|right", lambda m, w, s: m.higher(10, s[0]) > .15),
+    ("kick", r"\blow\b|close to", lambda m, w, s: m.foot(s[0]) < .45),
+    ("kick", "knee height", lambda m, w, s: .35 < m.foot(s[0]) < .73),
+    ("kick", r"\bhigh\b|waist height", lambda m, w, s: m.foot(s[0]) > .63),
+)
+_FACTS = (*_WAY_FACTS, *_BODY_FACTS, *_LIMB_FACTS)
 
 # %% ../nbs/22_synthetic.ipynb #9f942b6a
+def _check_clause(clause: str, act: str, m: _Limbs) -> list[tuple[str, bool]]:
+    "Every statement of one clause, and whether it holds."
+    m.pair = (10, 1) if act == "kick" else (20, 16)
+    side = re.search(r"\bboth\b", clause) or re.search(r"\b(left|right)\b", clause)
+    sides = _SIDES[side[0]] if side else ()
+    out = [
+        (f"{act}: {f[0]}", bool(test(m, _SIGN.get(f[0], 0), sides)))
+        for acts, words, test in _FACTS if act in acts.split()
+        for f in re.finditer(words, clause)
+    ]
+    said, seen = _COUNT.search(clause), _times(act, m, sides) if act in _COUNTED else 1
+    if said:
+        out.append((f"{act}: {said[0]}", seen == _VALUE[said[0].split()[0]]))
+    elif act in _COUNTED:
+        out.append((act, seen > 0))
+    return out
+
 def check_caption(
     text: str,  # a caption of the grammar
     joints: np.ndarray,  # (T, 22, 3) m, the motion that it is about
-    spans: list,  # (start, end) s of each act
+    spans: list[tuple[float, float]],  # (start, end) s of each act
 ) -> list[tuple[str, bool]]:  # every statement that can be tested, and whether it holds
     "Test every statement of a caption on the joints."
     told = clauses(text)
@@ -1082,16 +1386,8 @@ def check_caption(
         return [(f"{len(told)} acts", False)]
     out = []
     for (clause, act), (start, end) in zip(told, spans):
-        m = _Seen(joints[max(0, round(start * FPS) - 1):round(end * FPS) + 2])
-        m.pair = (10, 1) if act == "kick" else (20, 16)
-        side = re.search(r"\bboth\b", clause) or re.search(r"\b(left|right)\b", clause)
-        sides = _SIDES[side[0]] if side else ()
-        out += [(f"{act}: {f[0]}", bool(test(m, _SIGN.get(f[0], 0), sides))) for acts, words, test in _FACTS if act in acts.split() for f in re.finditer(words, clause)]
-        said, seen = _COUNT.search(clause), _times(act, m, sides) if act in _COUNTED else 1
-        if said:
-            out.append((f"{act}: {said[0]}", seen == _VALUE[said[0].split()[0]]))
-        elif act in _COUNTED:
-            out.append((act, seen > 0))
+        part = joints[max(0, round(start * FPS) - 1):round(end * FPS) + 2]
+        out += _check_clause(clause, act, _Limbs(part))
     return out
 
 # %% ../nbs/22_synthetic.ipynb #14a43d45
@@ -1099,7 +1395,7 @@ def generate_clip(
     spec: Spec,
     rng: np.random.Generator,  # draws the captions
     n_captions: int = 4,  # distinct captions wanted
-    planned=None,  # what `plan(spec)` gave, if it is at hand
+    planned: tuple | None = None,  # what `plan(spec)` gave, if it is at hand
 ) -> tuple[np.ndarray, list[Caption], dict[str, float]]:
     "Joints (T+1, 22, 3) in m, captions and factors of a spec."
     p = perform(spec, planned)
@@ -1124,7 +1420,7 @@ def draw_clip(
     raise ConfigError(f"frames: no {kind!r} with {frames[0]} to {frames[1]} frames in 200 draws")
 
 # %% ../nbs/22_synthetic.ipynb #797704c7
-def _drawn(n_clips: int, seed: int, mirror: bool):
+def _drawn(n_clips: int, seed: int, mirror: bool) -> Iterator[tuple[str, str, Spec, list]]:
     "Name, kind, spec and (joints, captions, factors) of every clip of a corpus, twins after their originals."
     order = numpy_rng(seed, "kinds").permutation(len(KINDS))
     for i in range(n_clips):
@@ -1132,10 +1428,11 @@ def _drawn(n_clips: int, seed: int, mirror: bool):
         spec, *clip = draw_clip(kind, rng)
         yield name, kind, spec, clip
         if mirror:
-            yield "M" + name, kind, spec.mirrored(), generate_clip(spec.mirrored(), rng)
+            yield "M" + name, kind, spec.mirrored(), list(generate_clip(spec.mirrored(), rng))
 
+# %% ../nbs/22_synthetic.ipynb #374a069b
 def make_synthetic(
-    root,  # a new or empty folder
+    root: str | Path,  # a new or empty folder
     n_clips: int = 400,  # clips, mirrored twins not counted
     seed: int = 0,
     mirror: bool = False,  # add the mirrored twin "M..." of every clip, with left and right swapped in its words
@@ -1144,27 +1441,40 @@ def make_synthetic(
     made, kinds = {}, {}
     for name, kind, _, clip in _drawn(n_clips, seed, mirror):
         made[name], kinds[name] = clip, kind
-    joints = [j.astype(np.float32) for j, _, _ in made.values()]
-    vectors, joints = joints_to_features_batch(joints, HUMANML3D, continuous_heading=True, return_joints=True)
-    clips = (Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
-             for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors))
-    return write_corpus(root, clips, split_ids(list(made), kinds, seed=seed), name="synthetic", skeleton="t2m", licence="MIT",
-                        source=f"fsq_mardm.synthetic, seed {seed}", extra={"maker": "synthetic", "acts": list(ACTS), "styles": list(STYLES), "seed": seed})
+    motions = [j.astype(np.float32) for j, _, _ in made.values()]
+    vectors, joints = joints_to_features_batch(motions, HUMANML3D, continuous_heading=True, return_joints=True)
+    clips = (
+        Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
+        for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors)
+    )
+    return write_corpus(
+        root,
+        clips,
+        split_ids(list(made), kinds, seed=seed),
+        name="synthetic",
+        skeleton="t2m",
+        licence="MIT",
+        source=f"fsq_mardm.synthetic, seed {seed}",
+        extra={"maker": "synthetic", "acts": list(ACTS), "styles": list(STYLES), "seed": seed},
+    )
 
 # %% ../nbs/22_synthetic.ipynb #99a45732
 def check_captions(
-    root,  # a corpus that `make_synthetic` wrote
+    root: str | Path,  # a corpus that `make_synthetic` wrote
 ) -> dict:  # clips, captions, silent (captions that state nothing testable), statements, problems: ["id: caption: statement"]
     "Test every statement of every caption of a corpus on the stored joints."
     root = Path(root)
     info = read_json(root/"corpus.json")
     ids = sorted(p.stem for p in (root/"texts").glob("*.txt"))
-    out = {"clips": len(ids), "captions": 0, "silent": 0, "statements": 0, "problems": []}
+    captions = silent = statements = 0
+    problems = []
     twins = sum(i.startswith("M") for i in ids)
     for name, _, spec, _ in _drawn(len(ids) - twins, info["seed"], twins > 0):
         joints, spans = read_array(root/"new_joints"/f"{name}.npy", (None, 22, 3)), perform(spec).spans
         for caption in read_captions(root/"texts"/f"{name}.txt"):
             found = check_caption(caption.text, joints, spans)
-            out["captions"], out["silent"], out["statements"] = out["captions"] + 1, out["silent"] + (not found), out["statements"] + len(found)
-            out["problems"] += [f"{name}: {caption.text}: {statement}" for statement, holds in found if not holds]
-    return out
+            captions += 1
+            silent += not found
+            statements += len(found)
+            problems += [f"{name}: {caption.text}: {statement}" for statement, holds in found if not holds]
+    return dict(clips=len(ids), captions=captions, silent=silent, statements=statements, problems=problems)
