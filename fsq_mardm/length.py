@@ -15,6 +15,17 @@ from .config import ConfigError
 from .diffusion import draw_uniform
 
 # %% ../nbs/37_length.ipynb #327ec547
+def _start_weights(layers: nn.Module, seed: int | None) -> None:
+    "Small normal weights, from `seed` or from torch's global generator."
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        for m in layers.modules():
+            if isinstance(m, nn.Linear):
+                nn.init.normal_(m.weight, std=.02)
+                nn.init.zeros_(m.bias)
+
+# %% ../nbs/37_length.ipynb #800a55aa
 class LengthEstimator(nn.Module):
     "Text vectors (B, cond_dim) to logits over token counts (B, classes)."
     def __init__(
@@ -27,20 +38,21 @@ class LengthEstimator(nn.Module):
         seed: int | None = None,  # of the starting weights; None takes torch's global generator
     ):
         super().__init__()
-        if not 1 <= min_tokens < classes: raise ConfigError(f"min_tokens: found {min_tokens}, expected 1 to {classes-1}")
+        if not 1 <= min_tokens < classes:
+            raise ConfigError(f"min_tokens: found {min_tokens}, expected 1 to {classes-1}")
         self.config = dict(cond_dim=cond_dim, classes=classes, widths=list(widths), dropout=dropout, min_tokens=min_tokens)
         self.cond_dim, self.classes, self.min_tokens = cond_dim, classes, min_tokens
-        layers, width = [], cond_dim
+        layers: list[nn.Module] = []
+        width = cond_dim
         for i, w in enumerate(widths):
-            layers += [nn.Linear(width, w), nn.LayerNorm(w), nn.LeakyReLU(.2)] + ([nn.Dropout(dropout)] if i < 2 else [])
+            layers += [nn.Linear(width, w), nn.LayerNorm(w), nn.LeakyReLU(.2)]
+            layers += [nn.Dropout(dropout)] if i < 2 else []
             width = w
         self.output = nn.Sequential(*layers, nn.Linear(width, classes))
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None: torch.default_generator.manual_seed(seed)
-            for m in self.output:
-                if isinstance(m, nn.Linear): nn.init.normal_(m.weight, std=.02); nn.init.zeros_(m.bias)
+        _start_weights(self.output, seed)
 
     def forward(self, cond: Tensor) -> Tensor:
+        "Logits; `ConfigError` for texts of another width."
         if cond.dim() != 2 or cond.shape[1] != self.cond_dim:
             raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected (batch, {self.cond_dim})")
         return self.output(cond.float())
@@ -54,10 +66,12 @@ def loss(
 ) -> Tensor:
     "Mean cross-entropy, a scalar."
     lengths = lengths.long()
-    if lengths.device.type == "cpu" and len(lengths) and not (1 <= lengths.min() and lengths.max() < self.classes):
+    on_host = lengths.device.type == "cpu" and len(lengths) > 0  # looking costs nothing there
+    if on_host and not (1 <= lengths.min() and lengths.max() < self.classes):
         raise ConfigError(f"lengths: found {int(lengths.min())} to {int(lengths.max())}, expected 1 to {self.classes-1} tokens")
     return F.cross_entropy(self(cond).float(), lengths.to(cond.device))
 
+# %% ../nbs/37_length.ipynb #bafbe6db
 @patch
 @torch.no_grad()
 def probabilities(
@@ -68,11 +82,14 @@ def probabilities(
     "Probability of each token count (B, classes), zero below `min_tokens`; without dropout."
     training = self.training
     self.eval()
-    try: logits = self(cond).float()
-    finally: self.train(training)
+    try:
+        logits = self(cond).float()
+    finally:
+        self.train(training)
     logits[:, :self.min_tokens] = -torch.inf
     return (logits/max(temperature, 1e-4)).softmax(-1)
 
+# %% ../nbs/37_length.ipynb #ad983655
 @patch
 def sample(
     self: LengthEstimator,
@@ -86,5 +103,6 @@ def sample(
         if len(generator) != len(cond):
             raise ConfigError(f"generator: found a list of {len(generator)}, expected one for each of {len(cond)} samples")
         u = torch.cat([draw_uniform((1,), g).cpu() for g in generator]) if generator else torch.zeros(0)
-    else: u = draw_uniform((len(cond),), generator).cpu()
+    else:
+        u = draw_uniform((len(cond),), generator).cpu()
     return (cumulative <= u[:, None].double()*cumulative[:, -1:]).sum(-1).clamp(self.min_tokens, self.classes-1)

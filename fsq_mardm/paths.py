@@ -20,13 +20,17 @@ class RunName(NamedTuple):
     stage: str  # one of `RUN_STAGES`
     seed: int
 
-    def __str__(self) -> str: return f"{self.method}_{self.stage}-seed{self.seed}"
+    def __str__(self) -> str:
+        return f"{self.method}_{self.stage}-seed{self.seed}"
 
+# %% ../nbs/01_paths.ipynb #4e343b03
 def run_name(method: str, stage: str, seed: int) -> str:
     "`FSQ_AE-seed0`, `FSQ_MARDM-seed0`."
-    if stage not in RUN_STAGES: raise ValueError(f"stage: found {stage!r}, expected one of {', '.join(RUN_STAGES)}")
+    if stage not in RUN_STAGES:
+        raise ValueError(f"stage: found {stage!r}, expected one of {', '.join(RUN_STAGES)}")
     return str(RunName(method, stage, int(seed)))
 
+# %% ../nbs/01_paths.ipynb #9c5290d0
 def parse_run_name(name: str) -> RunName | None:
     "Method, stage and seed of a name that `run_name` made; None for any other."
     found = re.fullmatch(rf"(.+)_({'|'.join(RUN_STAGES)})-seed(\d+)", name)
@@ -34,7 +38,7 @@ def parse_run_name(name: str) -> RunName | None:
 
 # %% ../nbs/01_paths.ipynb #fd98013d
 def run_folder(
-    checkpoints_dir,  # folder of all trained models
+    checkpoints_dir: str | Path,  # folder of all trained models
     dataset_name: str,  # corpus
     name: str,  # of the run
 ) -> Path:
@@ -47,7 +51,7 @@ def record_name(kind: str, name: str) -> str:
     return f"{kind}.{name}.json"
 
 def record_paths(
-    folder,  # folder of records
+    folder: str | Path,  # of records
     kind: str = "*",  # kind of record; "*": every kind
 ) -> list[Path]:
     "The records of a folder, sorted by name."
@@ -60,6 +64,7 @@ def node_name(stage: str, method: str | None = None, seed: int | str | None = No
     "`evaluation_mardm.FSQ.0.ipynb`, or `table_2.ipynb` for a stage that runs once."
     return f"{stage}.ipynb" if method is None else f"{stage}.{method}.{seed}.ipynb"
 
+# %% ../nbs/01_paths.ipynb #371792aa
 def node_of(
     name: str,  # a record's file name
     kind: str,  # its kind
@@ -67,5 +72,6 @@ def node_of(
 ) -> str:
     "Name of the node that wrote a record."
     stage = kind.removesuffix("_standard")  # one node evaluates under both protocols
-    if stage not in ONE_NODE and "method" in labels and "seed" in labels: return node_name(stage, labels["method"], labels["seed"])
+    if stage not in ONE_NODE and "method" in labels and "seed" in labels:
+        return node_name(stage, labels["method"], labels["seed"])
     return node_name(f"{stage}_standard" if name.startswith("train_evaluator.evaluator_standard") else stage)

@@ -15,16 +15,19 @@ from tqdm import tqdm
 # %% ../nbs/03_progress.ipynb #03b10004
 class _Lines(tqdm):
     "tqdm that writes whole lines."
-    def display(self, msg: str | None = None, pos: int | None = None): print(msg or self, file=self.fp, flush=True)
+    def display(self, msg: str | None = None, pos: int | None = None):
+        print(msg or self, file=self.fp, flush=True)
 
     @classmethod
     def write(cls, s: str, file: TextIO | None = None, end: str = "\n", nolock: bool = False):
         print(s, file=file or sys.stderr, end=end, flush=True)
 
     def close(self):
-        if not self.disable: self.display()
+        if not self.disable:
+            self.display()
         self.disable = True
 
+# %% ../nbs/03_progress.ipynb #ebdf51cc
 def progress_bar(
     iterable: Iterable | None = None,
     show: bool | None = None,  # None: only on a terminal
@@ -36,6 +39,7 @@ def progress_bar(
     file = file or sys.stderr
     terminal = file.isatty()
     settings |= dict(file=file, disable=not (terminal if show is None else show))
-    if terminal: return tqdm(iterable, dynamic_ncols=True, **settings)
+    if terminal:
+        return tqdm(iterable, dynamic_ncols=True, **settings)
     return _Lines(iterable, mininterval=every, **settings,
                   bar_format="{desc}: {n_fmt} of {total_fmt}, {elapsed} passed, {remaining} left{postfix}")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
