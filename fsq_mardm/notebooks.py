@@ -271,16 +271,19 @@ def _from_the_top(words: str, folder: str) -> str:
     return words.replace("](../", "](").replace('src="../', 'src="')
 
 def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> str:
-    "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `finding`, `counts`."
+    "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `finding`, `counts`, `scale`, `companion`."
     from fsq_mardm.paper.prose import Paper, some_columns
     paper = Paper(folder.parent/"tables")
     if what == "include": return (folder/str(name)).read_text(encoding="utf-8").strip()
     if what == "table":
         text = (paper.tables/f"{name}.md").read_text(encoding="utf-8")
         return some_columns(text, tuple(c.strip() for c in (columns or "").split(";"))).split("\n\n")[0]
+    if what == "companion":
+        page = "[take it in hand](../figures/companion.html): a grid to turn, a token to move, a path to play; "
+        return page if (folder.parent/"figures/companion.html").is_file() else ""
     if what == "scale": return paper.settings()["scale"]
     if what in ("finding", "counts"): return getattr(paper, what)()
-    raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, finding, counts or scale")
+    raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, finding, counts, scale or companion")
 
 def notebook_map(
     notebooks: str | os.PathLike,  # nbs

@@ -82,10 +82,11 @@ def number(self: Paper,
     return self.quote(Quote(text, table, row, column, wrong=wrong))
 
 @patch
-def has(self: Paper, table: str, row: str) -> bool:
-    "Whether a table is there and has this row: a run may leave methods out."
-    try: return len(find_row(pd.read_csv(self.tables/f"{table}.csv"), row)) > 0
+def has(self: Paper, table: str, row: str, column: str) -> bool:
+    "Whether a table is there and holds this number: a run may leave methods out."
+    try: found = find_row(pd.read_csv(self.tables/f"{table}.csv"), row)
     except (ConfigError, FileNotFoundError): return False
+    return column not in found or math.isfinite(found[column])  # an unknown column is a mistake, and said to be one by `number`
 
 @patch
 def listed(self: Paper,
@@ -94,7 +95,7 @@ def listed(self: Paper,
     digits: int = 2,
 ) -> str:
     "`1.2 over A, 3.4 over B and 5.6 over C`."
-    said = [f"{self.number(table, row, column, digits)} {words}" for row, words in rows.items() if self.has(table, row)]
+    said = [f"{self.number(table, row, column, digits)} {words}" for row, words in rows.items() if self.has(table, row, column)]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or NOT_MEASURED
 
 # %% ../../nbs/64_paper.prose.ipynb #9a0f47d2
