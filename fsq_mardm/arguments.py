@@ -22,45 +22,67 @@ def one_line(text: str, most: int = 1000) -> str:
 # %% ../nbs/74_arguments.ipynb #74a00025
 def say(a, result: dict, *lines):
     "Print a result: as JSON with `--json`, else the lines."
-    for line in [json.dumps(result)] if a.json else lines: print(line)
+    for line in [json.dumps(result)] if a.json else lines:
+        print(line)
 
-def note(text: str): print(text, file=sys.stderr)
+def note(text: str):
+    print(text, file=sys.stderr)
 
 # %% ../nbs/74_arguments.ipynb #74a00008
 def at_least(low: float, kind: type = int, most: float = math.inf) -> Callable[[str], Any]:
     "A type of argument: a finite number from `low` to `most`."
     def number(text):
-        try: value = kind(text)
-        except ValueError: value = math.nan
-        if low <= value <= most and value < math.inf: return value
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if low <= value <= most and value < math.inf:
+            return value
         bounds = f"of at least {low}" if most == math.inf else f"from {low} to {most}"
         raise argparse.ArgumentTypeError(f"found {shown(text)}, expected {'an integer' if kind is int else 'a number'} {bounds}")
     return number
 
+# %% ../nbs/74_arguments.ipynb #a9fd9e88
 SEED = at_least(0, int, 2**63 - 1)
 
 def json_object(text: str) -> dict:
     "A type of argument: a JSON object, without NaN and infinity."
-    def refuse(name): raise ValueError(f"{name} is no JSON")
-    try: value = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError): value = None
-    if isinstance(value, dict): return value
+    def refuse(name):
+        raise ValueError(f"{name} is no JSON")
+    try:
+        value = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        return value
     raise argparse.ArgumentTypeError(f"found {shown(text)}, expected a JSON object such as {{\"seed\": 0}}")
 
 # %% ../nbs/74_arguments.ipynb #74a0000b
-def opt(*names: str, **settings) -> tuple: return names, settings  # what goes to `add_argument`
+def opt(*names: str, **settings) -> tuple:
+    return names, settings  # what goes to `add_argument`
 
+# %% ../nbs/74_arguments.ipynb #e3560cbf
 JSON = opt("--json", action="store_true", help="print the results as JSON")
-CACHE = opt("--cache", default="", help="folder for what is computed from corpora once, where they are read-only; empty: beside them")
+CACHE = opt(
+    "--cache",
+    default="",
+    help="folder for what is computed from corpora once, where they are read-only; empty: beside them",
+)
 
 def _kind(name: str, default) -> dict[str, Any]:
     "How `add_argument` reads a parameter that has this default."
-    number = lambda value: SEED if name == "seed" else at_least(0, type(value)) if isinstance(value, (int, float)) else type(value)
-    if isinstance(default, bool): return dict(action=argparse.BooleanOptionalAction)
-    if isinstance(default, (list, tuple)): return dict(nargs="*", type=number(default[0]) if default else str)
-    if isinstance(default, dict): return dict(type=json_object, metavar="JSON")
+    number = lambda value: (
+        SEED if name == "seed" else at_least(0, type(value)) if isinstance(value, (int, float)) else type(value)
+    )
+    if isinstance(default, bool):
+        return dict(action=argparse.BooleanOptionalAction)
+    if isinstance(default, (list, tuple)):
+        return dict(nargs="*", type=number(default[0]) if default else str)
+    if isinstance(default, dict):
+        return dict(type=json_object, metavar="JSON")
     return dict(type=number(default))
 
+# %% ../nbs/74_arguments.ipynb #8fa16436
 def parameter_options(
     parameters: dict[str, dict],  # of `notebooks.notebook_parameters`: name -> default (source text), help
 ) -> list[tuple]:
@@ -85,20 +107,37 @@ SAMPLING = (opt("--time_steps", type=at_least(1), default=18, help="steps of the
             opt("--hard_pseudo_reorder", action="store_true", help="accepted: provably changes nothing"),
             opt("--seed", type=SEED, default=3407, help="base seed of every draw"),
             opt("--repeat_times", type=at_least(1), default=1, help="motions for each text"))
-OUTPUT = (opt("--out", default="generation", help="folder of the results"), JSON,
-          opt("--formats", default="npy,mp4,bvh,html",
-              help="npy: joints (frames, 22, 3) in metres; npz: those and foot contacts; mp4; bvh; glb: glTF; "
-                   "html: all repeats of a text in step"),
-          opt("--bvh_scale", type=at_least(1e-6, float), default=1., help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder"),
-          opt("--bvh_names", default="humanml3d", help="joints of BVH and glb: humanml3d, lafan1 or mixamo"),
-          opt("--rigid_bones", action="store_true", help="BVH and glb with constant bones even where that moves joints"),
-          opt("--fps", type=at_least(1, float, 1000), default=None, help="frame rate of the BVH; the corpus's if absent"))
+OUTPUT = (
+    opt("--out", default="generation", help="folder of the results"),
+    JSON,
+    opt(
+        "--formats",
+        default="npy,mp4,bvh,html",
+        help="npy: joints (frames, 22, 3) in metres; npz: those and foot contacts; mp4; bvh; glb: glTF; "
+        "html: all repeats of a text in step",
+    ),
+    opt(
+        "--bvh_scale",
+        type=at_least(1e-6, float),
+        default=1.0,
+        help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder",
+    ),
+    opt("--bvh_names", default="humanml3d", help="joints of BVH and glb: humanml3d, lafan1 or mixamo"),
+    opt("--rigid_bones", action="store_true", help="BVH and glb with constant bones even where that moves joints"),
+    opt("--fps", type=at_least(1, float, 1000), default=None, help="frame rate of the BVH; the corpus's if absent"),
+)
 
 # %% ../nbs/74_arguments.ipynb #74a00023
 def sampling_options(a) -> dict[str, Any]:
     "Keywords of `MARDM.generate`."
-    return dict(time_steps=a.time_steps, cfg=a.cfg, temperature=a.temperature, solver=a.solver or None, solver_steps=a.solver_steps or None,
-                hard_pseudo_reorder=a.hard_pseudo_reorder)
+    return dict(
+        time_steps=a.time_steps,
+        cfg=a.cfg,
+        temperature=a.temperature,
+        solver=a.solver or None,
+        solver_steps=a.solver_steps or None,
+        hard_pseudo_reorder=a.hard_pseudo_reorder,
+    )
 
 # %% ../nbs/74_arguments.ipynb #74a0000e
 class _Parser(argparse.ArgumentParser):
@@ -106,10 +145,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"error: {one_line(' '.join(message.split()))} (see {self.prog} --help)\n")
 
+# %% ../nbs/74_arguments.ipynb #5841e006
 def asked_for(words: list[str], commands: dict[str, tuple]) -> str:
     "The name of the command at the head of the words, '' when it is none of the table."
     return next((name for name in commands if words[:len(name.split())] == name.split()), "")
 
+# %% ../nbs/74_arguments.ipynb #4c4990b3
 def build_parser(
     words: list[str],  # of the command line
     commands: dict[str, tuple],  # name -> (function, options, or a function that gives them)
@@ -127,6 +168,8 @@ def build_parser(
             below[tuple(group)] = inner.add_subparsers(dest="part", required=True, metavar="COMMAND", parser_class=_Parser)
         one = below[tuple(group)].add_parser(last, help=function.__doc__, description=function.__doc__, **look)
         one.set_defaults(run_command=function)
-        if name != asked_for(words, commands): continue
-        for names, settings in options() if callable(options) else options: one.add_argument(*names, **settings)
+        if name != asked_for(words, commands):
+            continue
+        for names, settings in options() if callable(options) else options:
+            one.add_argument(*names, **settings)
     return parser
