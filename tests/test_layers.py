@@ -6,9 +6,9 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAYERS = {
-    "base": "config paths stats progress", "motion": "skeleton features bvh gltf",
+    "base": "config paths stats progress", "motion": "skeleton features bvh gltf seams",
     "data": "corpus text synthetic bandai bvh_import corpora",
-    "model": "fsq vq bottlenecks autoencoder diffusion diffmlp mardm length", "learn": "checkpoints train history",
+    "model": "fsq vq bottlenecks autoencoder diffusion diffmlp mardm length windows", "learn": "checkpoints train history",
     "measure": "evaluators metrics topology physics trajectories evaluate cost", "use": "official stages pipeline",
     "paper": "paper.records paper.artefacts paper.plots paper.claims paper.prose paper.article",
     "top": "viewer warm notebooks workflow arguments pages companion cli"}
