@@ -189,26 +189,40 @@ def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  
     if len(failed) > 10: note(f"error: {len(failed)} files of {len(samples)} motions could not be written")
     return 2 if failed else 0
 
+# %% ../nbs/72_cli.ipynb #476437fe
+def _write_chain(a, model, parts: list, options: dict) -> int:
+    "One motion of all parts, as often as it is asked for."
+    from fsq_mardm.pipeline import chain_motion, plan_samples
+    whole = [(". ".join(p.text for p in parts), sum(p.frames for p in parts))]
+    samples = plan_samples(whole, a.repeat_times, a.seed)
+    motions = (chain_motion(model, parts, s.seed, options).joints for s in samples)
+    return write_motions(a, model, samples, motions, parts=[p._asdict() for p in parts], sampling=options)
+
 # %% ../nbs/72_cli.ipynb #bfa315d1
 @command("sample", opt("--text_prompt", default="", help="what the person does"),
          opt("--text_path", default="",
              help="or a file with a text on each line; text#length gives its frames, text#NA has them estimated"),
-         opt("--motion_length", default="120", help="frames for texts without their own, 8 to 196; NA: estimate"),
+         opt("--motion_length", default="120", help="frames for texts without their own, at least 8; NA: estimate"),
+         opt("--chain", action="store_true",
+             help="one motion of several parts: sentences, or one with 'then', or the lines of the file; text#length holds for a part"),
          *MODEL, *SAMPLING, *OUTPUT,
          opt("--length_name", default="length_estimator", help="run name of train-length, for NA"),
          opt("--batch_size", type=at_least(1), default=32, help="motions at a time"))
 def sample(a):
     "text to motion: npy, mp4, BVH and an HTML viewer"
     from fsq_mardm.paths import run_folder
-    from fsq_mardm.pipeline import estimate_lengths, make_motions, must_be_writable, plan_samples, read_prompts
+    from fsq_mardm.pipeline import estimate_lengths, make_motions, must_be_writable, plan_samples, read_chain, read_prompts
     from fsq_mardm.viewer import parse_formats
     if a.text_prompt and a.text_path: raise ConfigError("--text_prompt, --text_path: found both, expected one of them")
-    prompts = read_prompts(a.text_prompt, a.text_path, a.motion_length)
+    prompts = (read_chain if a.chain else read_prompts)(a.text_prompt, a.text_path, a.motion_length)
     parse_formats(a.formats)
     must_be_writable(a.out)
     model = named_models(a)
     prompts = estimate_lengths(prompts, model, run_folder(a.checkpoints_dir, a.dataset_name, a.length_name), a.seed)
-    samples, options = plan_samples(prompts, a.repeat_times, a.seed), sampling_options(a)
+    options = sampling_options(a)
+    if a.chain:
+        return _write_chain(a, model, prompts, options)
+    samples = plan_samples(prompts, a.repeat_times, a.seed)
     return write_motions(a, model, samples, make_motions(model, samples, options, a.batch_size), sampling=options)
 
 # %% ../nbs/72_cli.ipynb #e2243d54

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_TITLE', 'FORMATS', 'MAX_PANELS', 'title_text', 'fonts_for', 'standing', 'motion_html', 'save_html', 'show',
-           'save_mp4', 'parse_formats', 'save_motion', 'save_motions', 'poses_png']
+           'save_mp4', 'parse_formats', 'contact_track', 'save_motion', 'save_motions', 'poses_png']
 
 # %% ../nbs/70_viewer.ipynb #a2992d83
 import base64, functools, hashlib, html, io, json, sys
@@ -25,6 +25,7 @@ from matplotlib.ft2font import FT2Font
 
 from .bvh import write_bvh
 from .config import ConfigError, DataError, atomic_file, shown
+from .gltf import write_glb
 from .paper.plots import draw_pose, head_joint, limb_colours, project
 
 # %% ../nbs/70_viewer.ipynb #70d00002
@@ -107,7 +108,8 @@ const $ = id => document.getElementById(id), panels = [];
 let frame = 0, playing = true, clock = null, yaw = 0.6, pitch = 0.25, zoom = 1;
 const last = Math.max(...S.motions.map(m => m.frames)) - 1;
 for (const m of S.motions) {
-  const raw = atob(m.data), bytes = Uint8Array.from(raw, c => c.charCodeAt(0)), mm = new Int16Array(bytes.buffer);
+  const raw = atob(m.data), bytes = Uint8Array.from(raw, c => c.charCodeAt(0));
+  const mm = m.far ? new Int32Array(bytes.buffer) : new Int16Array(bytes.buffer);
   m.at = (f, j) => { const k = 3 * (f * S.parents.length + j); return [mm[k] / 1000, mm[k + 1] / 1000, mm[k + 2] / 1000]; };
   const figure = document.createElement('figure'), caption = document.createElement('figcaption');
   const canvas = document.createElement('canvas');
@@ -227,18 +229,22 @@ def _feet(skeleton: Any) -> list[int]:
     return [*skeleton.left_feet, *skeleton.right_feet]
 
 # %% ../nbs/70_viewer.ipynb #880270da
+_FARTHEST = 10_000  # metres
+
 def _motion_scene(title: str, joints: np.ndarray, skeleton: Any, fps: float) -> dict[str, Any]:
     "One motion as the page's script reads it."
     joints = _check(joints, len(skeleton.joint_names))*skeleton.to_metres
-    if (far := np.abs(joints).max()) > 32:
-        raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most 32 m")
+    if (far := np.abs(joints).max()) > _FARTHEST:
+        raise DataError(f"motion {shown(title)}: reaches {far:.0f} m from the origin, expected at most {_FARTHEST} m")
+    wide = bool(far > 32)   # 16 bits hold 32 metres in millimetres
     feet = _feet(skeleton)
     stands = standing(joints, feet, fps).T
     return {
         "title": title_text(title),
         "frames": len(joints),
+        "far": wide,
         "floor": float(joints[:, feet, 1].min().round(3)),
-        "data": base64.b64encode((joints*1000).round().astype("<i2").tobytes()).decode(),
+        "data": base64.b64encode((joints*1000).round().astype("<i4" if wide else "<i2").tobytes()).decode(),
         "standing": ["".join(map(str, foot.astype(int))) for foot in stands],
     }
 
@@ -350,7 +356,7 @@ def save_mp4(
     return Path(path)
 
 # %% ../nbs/70_viewer.ipynb #70d00031
-FORMATS = ("npy", "mp4", "bvh", "html")
+FORMATS = ("npy", "mp4", "bvh", "html", "npz", "glb")
 
 def parse_formats(
     text: str,  # e.g. `npy,html`
@@ -362,6 +368,23 @@ def parse_formats(
     return found
 
 # %% ../nbs/70_viewer.ipynb #70d00033
+def contact_track(
+    joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
+    skeleton: Any,
+    fps: float,
+) -> dict[str, np.ndarray]:  # joints (metres), contacts (T, 4) bool, feet (names of the four), names, parents, fps
+    "Joints and which feet stand, as one `.npz` holds them."
+    names, metres = np.array(skeleton.joint_names), np.asarray(joints, np.float32)*np.float32(skeleton.to_metres)
+    feet = _feet(skeleton)
+    return dict(joints=metres, contacts=standing(metres, feet, fps), feet=names[feet], names=names,
+                parents=np.array(skeleton.parents), fps=np.array(float(fps)))
+
+def _save_arrays(path: Path, save: Callable, *arrays, **named) -> None:
+    "`np.save` or `np.savez`, whole or not at all."
+    save(held := io.BytesIO(), *arrays, **named)
+    with atomic_file(path) as t:
+        t.write_bytes(held.getvalue())
+
 def save_motion(
     out: str | Path,  # folder
     name: str,  # of the files
@@ -371,18 +394,22 @@ def save_motion(
     formats: Sequence[str] = FORMATS[:3],  # a page may hold several motions, see `save_motions`
     title: str = "",
     bvh_scale: float = 1.,  # BVH units in a metre
+    bvh_names: str = "humanml3d",  # of the joints in BVH and glTF, see `bvh.rig_names`
+    rigid: bool = False,  # constant bones in BVH and glTF, even where that moves joints
+    bvh_fps: float | None = None,  # frame rate of the BVH; the motion's if absent
 ) -> dict[str, str]:  # format -> path
-    "Write a motion as joints in metres (npy), video (mp4) and BVH."
+    "Write a motion as joints in metres (npy; npz with contacts), video (mp4), BVH and binary glTF (glb)."
     joints = _check(joints, len(skeleton.parents)).astype(np.float32)
-    paths = {f: Path(out)/f"{name}.{f}" for f in FORMATS[:3] if f in formats}
-    if "npy" in paths:
-        np.save(held := io.BytesIO(), joints*np.float32(skeleton.to_metres))
-        with atomic_file(paths["npy"]) as t:
-            t.write_bytes(held.getvalue())
-    if "mp4" in paths:
-        save_mp4(paths["mp4"], joints, skeleton, title=title, fps=fps)
-    if "bvh" in paths:
-        write_bvh(paths["bvh"], joints, skeleton, fps, scale=skeleton.to_metres*bvh_scale)
+    paths = {f: Path(out)/f"{name}.{f}" for f in FORMATS if f in formats and f != "html"}
+    body = dict(names=bvh_names, rigid=rigid)
+    write = dict(
+        npy=lambda path: _save_arrays(path, np.save, joints*np.float32(skeleton.to_metres)),
+        npz=lambda path: _save_arrays(path, np.savez_compressed, **contact_track(joints, skeleton, fps)),
+        mp4=lambda path: save_mp4(path, joints, skeleton, title=title, fps=fps),
+        bvh=lambda path: write_bvh(path, joints, skeleton, fps, scale=skeleton.to_metres*bvh_scale, file_fps=bvh_fps, **body),
+        glb=lambda path: write_glb(path, joints, skeleton, fps, title_text(title) or "motion", **body))
+    for kind, path in paths.items():
+        write[kind](path)
     return {f: str(p) for f, p in paths.items()}
 
 # %% ../nbs/70_viewer.ipynb #70d00035
@@ -405,9 +432,9 @@ def save_motions(
     motions: Iterable[np.ndarray],  # (T, J, 3) in the skeleton's unit; written as they come
     skeleton: Any,
     fps: float,
-    formats: Sequence[str] = FORMATS,
-    bvh_scale: float = 1.,  # BVH units in a metre
+    formats: Sequence[str] = FORMATS[:4],
     beside: Sequence[tuple[str, np.ndarray]] = (),  # further (title, joints) for every page, such as an edit's source
+    **export: Any,  # of `save_motion`: bvh_scale, bvh_names, rigid, bvh_fps
 ) -> tuple[list[dict[str, str]], list[str]]:  # format -> path for each motion; a line for each failure
     "Write motions in all formats; a page holds the repeats of a prompt."
     files: list[dict[str, str]] = []
@@ -415,7 +442,7 @@ def save_motions(
     for prompt, part in groupby(zip(samples, motions), key=lambda pair: pair[0].prompt):
         panels, made = list(beside), []
         for sample, joints in part:
-            write = partial(save_motion, skeleton=skeleton, fps=fps, formats=formats, title=sample.text, bvh_scale=bvh_scale)
+            write = partial(save_motion, skeleton=skeleton, fps=fps, formats=formats, title=sample.text, **export)
             made.append(_tried(failed, sample.name, write, out, sample.name, joints))
             if len(panels) < MAX_PANELS and made[-1] is not None:
                 panels.append((f"{sample.text} ({sample.repeat + 1})", joints))

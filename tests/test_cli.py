@@ -46,8 +46,8 @@ def test_check_finds_what_is_wrong(corpus):
 @pytest.mark.parametrize("words, says", [
     (["sample", "--text_prompt", "a walk"], "expected --ae_name to be a trained run"),
     (["sample", "--text_prompt", ""], "the text is empty"),
-    (["sample", "--text_prompt", "a walk", "--motion_length", "7"], "found '7', expected 8 to 196 frames"),
-    (["sample", "--text_prompt", "a walk", "--motion_length", "197"], "found '197', expected 8 to 196 frames"),
+    (["sample", "--text_prompt", "a walk", "--motion_length", "7"], "found '7', expected 8 to 24000 frames"),
+    (["sample", "--text_prompt", "a walk", "--motion_length", "24001"], "found '24001', expected 8 to 24000 frames"),
     (["sample", "--text_prompt", "a walk", "--formats", "gif"], "found 'gif', expected some of npy,mp4,bvh,html,npz,glb"),
     (["edit", "--source_motion", "x.npy", "--text_prompt", "a walk", "--mask_edit_section", "40"], "found '40', expected START,END"),
     (["demo", "--methods", "FSK"], "found 'FSK', expected some of AE, VQ, FSQ"),
