@@ -20,18 +20,18 @@ from .synthetic import make_synthetic
 
 # %% ../nbs/25_corpora.ipynb #696a0c03
 def load_humanml3d(
-    root,  # folder with new_joint_vecs, texts, train.txt, val.txt, test.txt, Mean.npy, Std.npy
+    root: str | Path,  # folder with new_joint_vecs, texts, train.txt, val.txt, test.txt, Mean.npy, Std.npy
     *,
-    cache=None,  # folder for the packed cache; None: root/.packed
+    cache: str | Path | None = None,  # folder for the packed cache; None: root/.packed
     skip: str | None = "nan",  # see load_corpus
 ) -> Corpus:
     "HumanML3D as published."
     return load_corpus(root, "t2m", cache=cache, skip=skip)
 
 def load_kit(
-    root,  # as for HumanML3D
+    root: str | Path,  # as for HumanML3D
     *,
-    cache=None,
+    cache: str | Path | None = None,
     skip: str | None = "nan",
     tag_fps: float | None = None,  # frames for a second of a timed caption; None: 12.5; 20 is what the published code takes
 ) -> Corpus:
@@ -44,7 +44,7 @@ def load_kit(
 # %% ../nbs/25_corpora.ipynb #d0bd5f11
 def evaluator_statistics(
     corpus: Corpus,
-    folder=None,  # holds eval_mean.npy and eval_std.npy; None: the statistics of the corpus
+    folder: str | Path | None = None,  # holds eval_mean.npy and eval_std.npy; None: the statistics of the corpus
 ) -> tuple[np.ndarray, np.ndarray]:  # (D,), (D,) float32
     "Mean and deviation of the essential features by which motions go into the evaluators."
     if folder is None:
@@ -65,20 +65,20 @@ def check_corpus_name(name: str) -> str:
         raise ConfigError(f"dataset_name {str(name)[:60]!r} is unknown; expected one of {', '.join(CORPORA)}")
     return name
 
-def corpus_folder(name: str, folder) -> Path:
+def corpus_folder(name: str, folder: str | Path) -> Path:
     "Where a corpus lives below `folder`: under its name, or under the name its publication gives it."
     known = [Path(folder)/n for n in (check_corpus_name(name), *([_PUBLISHED[name][0]] if name in _PUBLISHED else []))]
     return next((p for p in known if p.exists()), known[0])
 
-def is_own(root) -> bool:
+def is_own(root: str | Path) -> bool:
     "Whether a folder holds a corpus in this project's layout."
     return (Path(root)/"corpus.json").is_file()
 
 # %% ../nbs/25_corpora.ipynb #7918bf3f
 def open_corpus(
     name: str,  # synthetic, bandai, t2m, kit, or the folder name of a corpus of your own
-    folder,  # folder that holds the corpora
-    cache=None,  # folder of packed caches, where the corpus itself is read-only; None: see load_corpus
+    folder: str | Path,  # folder that holds the corpora
+    cache: str | Path | None = None,  # folder of packed caches, where the corpus itself is read-only; None: see load_corpus
 ) -> Corpus:
     "Open a corpus; `DataError` names what is missing or wrong."
     if name not in CORPORA and is_own(Path(folder)/check_name(name, "dataset_name")):
@@ -92,7 +92,7 @@ def open_corpus(
 _LAYOUT = {*"new_joint_vecs new_joints texts train.txt val.txt test.txt Mean.npy Std.npy corpus.json factors.json .packed".split()}
 
 def check_replaceable(
-    root,  # where a new corpus is to go
+    root: str | Path,  # where a new corpus is to go
     maker: str,  # who makes it: synthetic, bandai
 ) -> None:
     "`ConfigError` unless nothing is at `root`, or a corpus of that maker in which nothing was changed or added since."
@@ -142,7 +142,10 @@ def _link(
     if root.is_symlink() and root.resolve() == there:
         return
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise ConfigError(f"source {shown(str(source))}: the corpus itself or a folder around it, expected another place than {root}, where the link goes")
+        raise ConfigError(
+            f"source {shown(str(source))}: the corpus itself or a folder around it, "
+            f"expected another place than {root}, where the link goes"
+        )
     if root.exists() and not root.is_symlink():
         raise ConfigError(f"{root}: not a link, expected nothing else in its place; move it away, or name another dataset_dir")
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +154,7 @@ def _link(
         (place/"link").replace(root)
 
 # %% ../nbs/25_corpora.ipynb #cdbf5faf
-def _check_source(name: str, source) -> None:
+def _check_source(name: str, source: str | Path) -> None:
     "`DataError` or `ConfigError` unless `source` can be the corpus `name`."
     check_name(name, "dataset_name")
     if name == "synthetic":
@@ -164,12 +167,12 @@ def _check_source(name: str, source) -> None:
 # %% ../nbs/25_corpora.ipynb #940f4238
 def prepare_corpus(
     name: str,
-    folder,  # folder that holds the corpora
-    source="",  # bandai: repository or archive; t2m, kit, a corpus of your own: its folder; synthetic: unused
+    folder: str | Path,  # folder that holds the corpora
+    source: str | Path = "",  # bandai: repository or archive; t2m, kit, a corpus of your own: its folder; synthetic: unused
     n_clips: int = 400,  # size of the synthetic corpus
     seed: int = 0,  # synthetic motion, captions and splits
     workers: int = 2,  # processes of the Bandai import
-    cache=None,  # folder of packed caches; None: see load_corpus
+    cache: str | Path | None = None,  # folder of packed caches; None: see load_corpus
 ) -> Corpus:
     "Make a corpus, replacing one made here before, or link a published one; then open it."
     _check_source(name, source)

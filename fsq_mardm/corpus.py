@@ -618,7 +618,7 @@ def load_corpus(
     root: str | Path,  # folder in HumanML3D's layout
     name: str | None = None,  # expected corpus; "t2m" and "kit" need no corpus.json
     *,
-    cache: str | Path | None = None,  # folder for packed caches, which may serve many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
+    cache: str | Path | None = None,  # folder for packed caches of many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
     skip: str | None = None,  # "nan": leave out clips with NaN, as published for HumanML3D, "broken": all unreadable ones; both list them
 ) -> "Corpus":
     "Open a corpus through its packed cache; `DataError` names the first file that is missing or wrong."
@@ -1181,4 +1181,5 @@ def _check_statistics(report: Report, root: Path, skeleton: Skeleton, moments: _
         found = f"entry {worst} is {off[worst]:.2f} deviations from the mean of the clips"
         report.add("statistics", "Mean.npy", f"Mean.npy: {found}, expected at most 0.05")
     if abs(np.log(ratio[odd])) > 0.05:
-        report.add("statistics", "Std.npy", f"Std.npy: entry {odd} is {ratio[odd]:.3g} times the deviation of the clips, expected 0.95 to 1.05")
+        found = f"entry {odd} is {ratio[odd]:.3g} times the deviation of the clips"
+        report.add("statistics", "Std.npy", f"Std.npy: {found}, expected 0.95 to 1.05")

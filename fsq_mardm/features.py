@@ -10,6 +10,7 @@ __all__ = ['Array', 'SMOOTHING', 'FADE', 'feature_slices', 'essential', 'group_s
 # %% ../nbs/11_features.ipynb #b0443377
 import math
 from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from .config import DataError
 from .skeleton import (Skeleton, facing, index_of, inverse_kinematics, leg_scale, qbetween, qrot, quat_to_6d, retarget,
                                 skeleton_of, turn_to_front, yaw_quat, yaw_rotate)
 
-Array = np.ndarray | Tensor  # functions give back the kind that they are given
+Array = TypeVar("Array", np.ndarray, Tensor)  # functions give back the kind that they are given
 
 # %% ../nbs/11_features.ipynb #566883ee
 def feature_slices(
@@ -168,14 +169,14 @@ def _groups(lengths: list[int], chunk: int) -> Iterator[list[int]]:
 
 # %% ../nbs/11_features.ipynb #cc1803fa
 def joints_to_features_batch(
-    clips: list[Array],  # N clips (T, J, 3), tensors or arrays
+    clips: list,  # N clips (T, J, 3), tensors or arrays
     skeleton: Skeleton,
-    target_offsets: Array | None = None,  # (J, 3) bones to retarget to; none: keep the clip's own
+    target_offsets: np.ndarray | Tensor | None = None,  # (J, 3) bones to retarget to; none: keep the clip's own
     feet_threshold: float | None = None,  # squared step of a standing foot; none: the skeleton's (0.002, KIT 0.05)
     continuous_heading: bool = False,  # without the published jump in frame 0 and flip at 180 degrees
     chunk: int = 4096,  # frames computed at once
     return_joints: bool = False,  # also return the canonical joints of each clip
-) -> list:  # N features (T-1, 263|251) of the kind of the clips; with `return_joints` a pair of lists
+) -> Any:  # N features (T-1, 263|251) of the kind of the clips; with `return_joints` a pair of lists
     "Features of many clips at once; `DataError` names the clip that is malformed."
     for i, clip in enumerate(clips):
         _check_joints(clip, skeleton, f"clip {i}")
@@ -202,12 +203,13 @@ def joints_to_features_batch(
 def joints_to_features(
     joints: Array,  # (T, J, 3) positions, Y up, tensor or array
     skeleton: Skeleton,
-    target_offsets: Array | None = None,  # (J, 3) bones to retarget to; none: keep the clip's own
+    target_offsets: np.ndarray | Tensor | None = None,  # (J, 3) bones to retarget to; none: keep the clip's own
     feet_threshold: float | None = None,  # squared step of a standing foot; none: the skeleton's (0.002, KIT 0.05)
     continuous_heading: bool = False,  # without the published jump in frame 0 and flip at 180 degrees
 ) -> Array:  # (T-1, 263|251) features of the same kind
     "Retarget, put on the floor at the origin facing +Z, and compute the full features of HumanML3D or KIT-ML."
-    return joints_to_features_batch([joints], skeleton, target_offsets, feet_threshold, continuous_heading)[0]
+    features: Any = joints_to_features_batch([joints], skeleton, target_offsets, feet_threshold, continuous_heading)
+    return features[0]
 
 # %% ../nbs/11_features.ipynb #34b04016
 def root_angle(
@@ -276,7 +278,8 @@ def _mirror_map(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     "For each full feature, the feature it comes from and its sign."
     twin = np.array(skeleton.mirror_index)
     block = lambda joints, width: (joints[:, None] * width + np.arange(width)).ravel()
-    sources = dict(yaw_velocity=[0], root_velocity=[0, 1], root_height=[0], positions=block(twin[1:] - 1, 3), rotations=block(twin[1:] - 1, 6),
+    sources = dict(yaw_velocity=[0], root_velocity=[0, 1], root_height=[0], positions=block(twin[1:] - 1, 3),
+                   rotations=block(twin[1:] - 1, 6),
                    velocities=block(twin, 3), contacts=[2, 3, 0, 1])
     n = skeleton.n_joints
     signs = dict(yaw_velocity=[-1], root_velocity=[-1, 1], root_height=[1], positions=[-1, 1, 1] * (n - 1),

