@@ -64,7 +64,7 @@ def small_project(folder):
     shutil.copytree(PROJECT/"workflow", folder/"workflow")
     read = lambda preset: yaml.safe_load((folder/f"workflow/presets/{preset}.yaml").read_text())
     paper, smoke, trained = read("paper"), read("smoke"), ("train_evaluator", "train_contrast", "train_ae", "train_mardm")
-    paper.update(seeds=[3407], sizes=smoke["sizes"], methods=["AE", "VQ", "FSQ"] if WHOLE else ["VQ"])
+    paper.update(seeds=[3407], sizes=smoke["sizes"], methods=["AE", "VQ", "FSQ"] if WHOLE else ["VQ", "FSQ"])
     stages = paper["stages"] = {**{k: v for k, v in smoke["stages"].items() if k not in trained}, **paper["stages"]}
     for stage in trained: stages[stage] = {**(stages.get(stage) or {}), "steps": 2, "batch_size": 8, "save_every": 2}
     stages["train_evaluator"]["size"], stages["train_mardm"]["time_steps"] = "tiny", 2
