@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['prepared', 'quicker', 'Cost', 'timed', 'alternate', 'matmul_flops', 'autoencoder_flops', 'generator_flops', 'Plan',
-           'paper_work', 'hours']
+           'paper_work', 'hours', 'HostWaits', 'host_waits', 'step_waits', 'training_memory']
 
 # %% ../nbs/56_cost.ipynb #1637469c
 import copy, time
@@ -15,9 +15,11 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from .autoencoder import AE_MODELS
+from .autoencoder import AE_MODELS, reconstruction_loss
 from .config import ConfigError
 from .mardm import MARDM_MODELS
 
@@ -175,3 +177,87 @@ def hours(flops: float | pd.Series, rate: float) -> float | pd.Series:
     "Hours at so many operations a second."
     if not rate > 0: raise ConfigError(f"rate is {rate}; expected operations a second, above 0")
     return flops/rate/3600
+
+# %% ../nbs/56_cost.ipynb #6aae15ae
+class HostWaits(TorchDispatchMode):
+    "Counts, by operation, where the host would wait for a device that `meta` stands in for; `counts` holds them."
+    def __init__(self):
+        super().__init__()
+        self.counts: dict[str, int] = {}
+
+    def __torch_dispatch__(self, op, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        there = any(t.is_meta for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor))
+        name = op.overloadpacket.__name__
+        if name == "_local_scalar_dense" and there:
+            self._note(name)
+            return {torch.bool: False}.get(args[0].dtype, 1)
+        if name == "nonzero" and there:
+            self._note(name)
+            return torch.empty(args[0].numel(), args[0].ndim, dtype=torch.int64, device="meta")
+        if name == "_to_copy" and kwargs.get("device") is not None:
+            goal = torch.device(kwargs["device"]).type
+            if there and goal == "cpu":
+                self._note("to the host")
+                return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+            if not there and goal == "meta" and not kwargs.get("non_blocking"): self._note("to the device")
+        return op(*args, **kwargs)
+
+    def _note(self, name: str) -> None: self.counts[name] = self.counts.get(name, 0) + 1
+
+def host_waits(
+    work,  # function of nothing, on tensors of the meta device
+) -> dict[str, int]:  # operation -> how often
+    "How often, and where, the host would wait for the device in `work`."
+    with HostWaits() as found: work()
+    return found.counts
+
+# %% ../nbs/56_cost.ipynb #8dc4a53c
+def step_waits(
+    ae_model: str,  # a name of `AE_MODELS`
+    model: str | None = None,  # a name of `MARDM_MODELS`: its step over the latents; None: the step of the autoencoder
+    batch: int = 8,  # windows, or clips
+    tokens: int = 49,  # of a clip
+    width: int = 67,  # features
+    **head,  # settings of the head, such as `grid`
+) -> dict[str, int]:  # see `host_waits`
+    "Where the host would wait in a training step, forward and backward."
+    with torch.device("meta"): ae = AE_MODELS[ae_model](width)
+    generator = torch.Generator().manual_seed(0)
+    if model is None:
+        x = torch.empty(batch, 64, width, device="meta")
+        for part in ae.modules():
+            if hasattr(part, "_started"): part._started = True  # a codebook's start on the first batch is no step
+        def step():
+            made, extra = ae.train().forward_train(x, generator=generator)
+            (reconstruction_loss(made, x, 22 if width == 67 else 21) + extra).backward()
+        return host_waits(step)
+    with torch.device("meta"): mardm = MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head=head or None)
+    lengths = torch.full((batch,), tokens)
+    mask = mardm.draw_mask(lengths, tokens, generator)
+    motion, cond = torch.empty(batch, 4*tokens, width, device="meta"), torch.empty(batch, 512, device="meta")
+    def step():
+        with torch.no_grad():
+            target = ae.eval().encode_target(motion, lengths=(4*lengths).to("meta", non_blocking=True))
+            latents = ae.lift(target)
+        mardm.train().forward_loss(latents, target, cond, lengths, generator, bottleneck=ae, mask=mask).backward()
+    return host_waits(step)
+
+# %% ../nbs/56_cost.ipynb #3fe1f02b
+def training_memory(
+    model: nn.Module,  # on the meta device
+    loss,  # function of nothing that returns the loss
+    ema: bool = False,  # a running average is kept
+) -> dict[str, float]:  # weights, gradients, moments, average, activations, total: GB
+    "What a training step needs, counted from shapes; the allocator's own waste and the library's workspaces come on top."
+    kept = {}
+    def keep(t: torch.Tensor) -> torch.Tensor:
+        kept[t.untyped_storage()._cdata] = t.untyped_storage().nbytes()
+        return t
+    own = {p.untyped_storage()._cdata for p in model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t): result = loss()
+    weights = sum(p.numel()*p.element_size() for p in model.parameters())/1e9
+    found = {"weights": weights, "gradients": weights, "moments": 2*weights, "average": weights*ema,
+             "activations": sum(n for k, n in kept.items() if k not in own)/1e9}
+    del result
+    return {**found, "total": sum(found.values())}
