@@ -297,7 +297,9 @@ def load_length_estimator(
     corpus: dict[str, str],  # name and fingerprint of the generator's corpus
 ) -> LengthEstimator:
     "A trained length estimator, or a published one; `CheckpointError` for a missing one, or one of other texts or motions."
-    if (found := find_published(folder)) and (found.corpus, encoder.partition(":")[0]) == (corpus["name"], "clip"): return load_official(found.file, "length")
+    found = find_published(folder)
+    if found and (found.corpus, encoder.partition(":")[0]) == (corpus["name"], "clip"):
+        return load_official(found.file, "length")
     path = Path(folder)/"model/latest.safetensors"
     if not path.is_file():
         advice = "which NA needs (see train-length; or give --motion_length, or text#length)"
