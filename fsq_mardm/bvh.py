@@ -416,7 +416,8 @@ def _steady(turns: torch.Tensor) -> torch.Tensor:
 def _rig(joints, rest, skeleton: Skeleton, names, pivots: bool, places: bool, fps: float) -> Rig:
     "Rotations relative to parents; a pivot is a joint of its own."
     turn, above, _ = _fit(joints, rest, skeleton, pivots)
-    rows, node = [], {}   # a row: name, parent, offset, global rotation, global rotation of the parent
+    node: dict[int, int] = {}
+    rows = []   # a row: name, parent, offset, global rotation, global rotation of the parent
     for j, parent in enumerate(skeleton.parents):
         up = node.get(parent, -1)
         if pivots and parent >= 0 and len(_children(skeleton, parent)) > 1:

@@ -394,10 +394,10 @@ def _signature(root: Path) -> str:
         except OSError as e:
             raise DataError(f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout") from None
         suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
-        for e in listing:
-            if e.name.endswith(suffixes) and not e.name.startswith("."):
-                s = e.stat()
-                entries.append(f"{sub}/{e.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
+        for file in listing:
+            if file.name.endswith(suffixes) and not file.name.startswith("."):
+                s = file.stat()
+                entries.append(f"{sub}/{file.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
     return hashlib.sha256("\n".join([str(_CACHE_FORMAT), *sorted(entries)]).encode()).hexdigest()
 
 _CACHE_FORMAT = 5  # raise when the files of the cache change their meaning
