@@ -6,7 +6,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAYERS = {
-    "base": "config paths stats progress", "motion": "skeleton features bvh gltf seams",
+    "base": "config paths stats progress", "motion": "skeleton features bvh gltf seams feet",
     "data": "corpus text synthetic bandai bvh_import corpora",
     "model": "fsq vq bottlenecks autoencoder diffusion diffmlp mardm length windows", "learn": "checkpoints train history",
     "measure": "evaluators metrics topology physics trajectories evaluate cost", "use": "official stages pipeline",
