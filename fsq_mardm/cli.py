@@ -177,13 +177,15 @@ def named_models(a):
 def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  # exit code
     "Write motions as `OUTPUT` says, and say what was made and what could not be."
     from fsq_mardm.bvh import rig_names
-    from fsq_mardm.viewer import parse_formats, save_motions
+    from fsq_mardm.viewer import parse_formats, save_motions, with_feet_locked
     export = dict(bvh_scale=a.bvh_scale, bvh_names=a.bvh_names, rigid=a.rigid_bones, bvh_fps=a.fps)
     rig_names(a.bvh_names, model.skeleton)   # says at once what it does not know
+    if a.lock_feet:
+        motions = (with_feet_locked(m, model.skeleton, model.fps) for m in motions)
     files, failed = save_motions(a.out, samples, motions, model.skeleton, model.fps, parse_formats(a.formats), beside, **export)
     about = lambda s: dict(text=s.text, frames=s.frames, seconds=s.frames/model.fps, repeat=s.repeat, seed=s.seed)
     made = [dict(about(s), files=found) for s, found in zip(samples, files)]
-    result = dict(model=a.name, autoencoder=a.ae_name, **more, motions=made, failed=failed)
+    result = dict(model=a.name, autoencoder=a.ae_name, **more, lock_feet=a.lock_feet, motions=made, failed=failed)
     say(a, result, *dict.fromkeys(path for f in files for path in f.values()))
     for line in failed[:10]: note(f"error: {one_line(line)}")
     if len(failed) > 10: note(f"error: {len(failed)} files of {len(samples)} motions could not be written")

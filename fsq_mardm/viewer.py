@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_TITLE', 'FORMATS', 'MAX_PANELS', 'title_text', 'fonts_for', 'standing', 'motion_html', 'save_html', 'show',
-           'save_mp4', 'parse_formats', 'contact_track', 'save_motion', 'save_motions', 'poses_png']
+           'save_mp4', 'parse_formats', 'contact_track', 'save_motion', 'with_feet_locked', 'save_motions', 'poses_png']
 
 # %% ../nbs/70_viewer.ipynb #a2992d83
 import base64, functools, hashlib, html, io, json, sys
@@ -25,6 +25,7 @@ from matplotlib.ft2font import FT2Font
 
 from .bvh import write_bvh
 from .config import ConfigError, DataError, atomic_file, shown
+from .feet import lock_feet
 from .gltf import write_glb
 from .paper.plots import draw_pose, head_joint, limb_colours, project
 
@@ -411,6 +412,16 @@ def save_motion(
     for kind, path in paths.items():
         write[kind](path)
     return {f: str(p) for f, p in paths.items()}
+
+# %% ../nbs/70_viewer.ipynb #6a46aea2
+def with_feet_locked(
+    joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
+    skeleton: Any,
+    fps: float,
+) -> np.ndarray:  # (T, J, 3)
+    "The motion with feet still while they stand, see `feet.lock_feet`."
+    contacts = contact_track(_check(joints, len(skeleton.parents)), skeleton, fps)["contacts"]
+    return lock_feet(joints, contacts, skeleton).astype(np.float32)
 
 # %% ../nbs/70_viewer.ipynb #70d00035
 MAX_PANELS = 24  # motions of a page
