@@ -123,6 +123,7 @@ OUTPUT = (
         help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder",
     ),
     opt("--bvh_names", default="humanml3d", help="joints of BVH and glb: humanml3d, lafan1 or mixamo"),
+    opt("--lock_feet", action="store_true", help="hold feet still while they stand (a clean-up, see nbs/15_feet.ipynb)"),
     opt("--rigid_bones", action="store_true", help="BVH and glb with constant bones even where that moves joints"),
     opt("--fps", type=at_least(1, float, 1000), default=None, help="frame rate of the BVH; the corpus's if absent"),
 )
