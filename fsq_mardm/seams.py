@@ -25,26 +25,26 @@ def stretches(
     edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(marked, np.int8), [0]))))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
-# %% ../nbs/14_seams.ipynb #4e432410
+# %% ../nbs/14_seams.ipynb #e68773ec
 def ramp(
     values: np.ndarray,  # (T, K) a wanted correction, read at kept frames
     kept: np.ndarray,  # (T,) bool
     period: float = np.inf,  # values that differ by it are alike: 2 pi for angles
 ) -> np.ndarray:  # (T, K)
-    "The mean correction of each kept stretch, and a smooth way between stretches; 0 where nothing is kept."
+    "The wanted correction on kept frames, and a smooth way between their stretches; 0 where nothing is kept."
     out = np.zeros_like(values, np.float64)
     last, before = np.zeros(values.shape[1]), None
     for a, b in stretches(kept):
-        here = values[a:b].mean(0)
+        here = np.asarray(values[a:b], np.float64)
         if np.isfinite(period):
-            here = here - period*np.round((here - last)/period)
-        out[a:] = here   # a later stretch writes over it
+            here = here - period*np.round((here[0] - last)/period)
+        out[a:b], out[b:] = here, here[-1]   # a later stretch writes over what follows
         if before is None:
-            out[:a] = here
+            out[:a] = here[0]
         else:
             way = eased(np.arange(1, a - before + 1) / (a - before + 1))[:, None]
-            out[before:a] = last*(1 - way) + here*way
-        last, before = here, b
+            out[before:a] = last*(1 - way) + here[0]*way
+        last, before = here[-1], b
     return out
 
 # %% ../nbs/14_seams.ipynb #b0ee16ef
