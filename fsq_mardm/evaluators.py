@@ -567,7 +567,7 @@ def _rebuild(meta: dict, state: dict) -> Any:
     vocabulary = Vocabulary.from_dict(meta["vocabulary"])
     if matching:
         return Evaluator(net, vocabulary, mean, std, state["words"], meta["info"])
-    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, meta["info"])
+    return ContrastEvaluator(net, word_tokenizer(vocabulary), mean, std, vocabulary, info=meta["info"])
 
 # %% ../nbs/50_evaluators.ipynb #fed3cca0
 @dataclass(frozen=True)
@@ -927,4 +927,4 @@ def train_contrast(
 
     modules, about = nn.ModuleDict({"net": net}), {"what": "contrast", "config": net.config}
     result = fit_pairs(modules, batch_loss, embed, train, val, out, s, about, **how)
-    return ContrastEvaluator(net, tokenize, mean, std, vocabulary, dataclasses.asdict(s) | _outcome(result))
+    return ContrastEvaluator(net, tokenize, mean, std, vocabulary, info=dataclasses.asdict(s) | _outcome(result))
