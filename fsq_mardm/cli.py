@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments import CACHE, JSON, MODEL, OUTPUT, SAMPLING, SEED, at_least, build_parser, json_object, note, one_line, opt
-from .arguments import parameter_options, sampling_options, say
+from .arguments import CACHE, JSON, LENGTH, MODEL, OUTPUT, PAPER, SAMPLING, SEED, at_least
+from .arguments import build_parser, json_object, mistake, note, one_line, opt, parameter_options, sampling_options, say
 from .config import ConfigError, FsqMardmError, check_name
 
 # %% ../nbs/72_cli.ipynb #da7ce734
@@ -105,13 +105,7 @@ _stage("evaluate ae", "evaluation_ae", "evaluate an autoencoder on the test spli
 _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test split")
 
 # %% ../nbs/72_cli.ipynb #7414ffe9
-@command("paper", opt("--preset", default="smoke", help="a name of workflow/presets"),
-         opt("--corpus", default="", help="synthetic, bandai, t2m, kit or the name of one's own; empty: the preset's"),
-         opt("--source", default="", help="archive or folder that holds the corpus"),
-         opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
-         opt("--published", default="", help="folder of published evaluators and CLIP, for t2m and kit"),
-         opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
-         opt("--dry_run", action="store_true", help="only say what would run"), CACHE)
+@command("paper", *PAPER, CACHE)
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.workflow import PaperSettings, run_graph
@@ -163,15 +157,14 @@ def trace(a):
 # %% ../nbs/72_cli.ipynb #e3a21050
 def named_models(a):
     "The models that `MODEL`'s options name, or the demo's when they name none and the default run is not there."
-    from fsq_mardm.paths import run_folder
-    from fsq_mardm.pipeline import DEMO_FOLDER, demo_models, load_models
+    from fsq_mardm.pipeline import DEMO_FOLDER, load_models, or_demo
     default = {names[0][2:]: settings["default"] for names, settings in MODEL if names[0] != "--device"}
     asked = {name: getattr(a, name) for name in default}
-    missing = asked == default and not run_folder(a.checkpoints_dir, a.dataset_name, a.ae_name).exists()
-    if missing and (found := demo_models()):
+    found = or_demo(asked, default)
+    if found != asked:
         vars(a).update(found)
         note(f"with the models of fsq-mardm demo in {DEMO_FOLDER}: they know what the synthetic corpus shows")
-    return load_models(a.checkpoints_dir, a.dataset_name, a.ae_name, a.name, a.device)
+    return load_models(**found, device=a.device)
 
 # %% ../nbs/72_cli.ipynb #43cbe02b
 def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  # exit code
@@ -256,16 +249,7 @@ def edit(a):
     return write_motions(a, model, samples, motions, [before], source=a.source_motion, made_anew=anew, sampling=options)
 
 # %% ../nbs/72_cli.ipynb #a2e52702
-@command("train-length", opt("--name", default="length_estimator", help="run name"),
-         opt("--dataset_name", default="t2m", help="synthetic, bandai, t2m or kit"),
-         opt("--dataset_dir", default="./datasets", help="folder that holds the corpora"),
-         opt("--checkpoints_dir", default="./checkpoints", help="folder of trained models"),
-         opt("--text_encoder", default="minilm", help="minilm, clip or hash; the generator's"),
-         opt("--steps", type=at_least(1), default=1000, help="optimiser steps"),
-         opt("--batch_size", type=at_least(1), default=128, help="captions a step"),
-         opt("--lr", type=at_least(0, float), default=2e-4, help="learning rate"),
-         opt("--seed", type=SEED, default=3407, help="base seed of every draw"),
-         opt("--device", default="", help="empty: a GPU if there is one"), CACHE, JSON)
+@command("train-length", *LENGTH, CACHE, JSON)
 def train_length(a):
     "train the length estimator that NA needs"
     from fsq_mardm.corpora import open_corpus
@@ -290,12 +274,6 @@ def demo(a):
     say(a, dict(checkpoints_dir=str(home), methods=a.methods), text)
 
 # %% ../nbs/72_cli.ipynb #cd51aa86
-def _mistake(e: Exception, a) -> str:
-    "What a user reads about an error that is theirs to mend."
-    if isinstance(e, FsqMardmError): return str(e)
-    where = e.filename or getattr(a, "out", None) or "file"
-    return f"{where}: {e.strerror or next(iter(str(e).strip().splitlines()), type(e).__name__)}"
-
 def parser_for(words: list[str]) -> argparse.ArgumentParser: return build_parser(words, COMMANDS, GROUPS, main.__doc__)
 
 def main(arguments: list[str] | None = None) -> int:  # exit code: 0 done, 2 a mistake of the user's
@@ -309,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:  # exit code: 0 done, 2 a m
         note("stopped")
         return 130
     except (FsqMardmError, OSError) as e:
-        note(f"error: {one_line(_mistake(e, a))}")
+        note(f"error: {one_line(mistake(e, getattr(a, 'out', None)))}")
         return 2
 
 def console(): sys.exit(main())

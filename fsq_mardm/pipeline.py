@@ -8,7 +8,7 @@ __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS',
            'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device', 'load_models',
            'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
            'estimate_lengths', 'parse_section', 'edit_sections', 'edit_mask', 'motion_features', 'join', 'edit_motion',
-           'split_chain', 'read_chain', 'seam_tokens', 'Chain', 'chain_motion', 'make_demo', 'demo_models']
+           'split_chain', 'read_chain', 'seam_tokens', 'Chain', 'chain_motion', 'make_demo', 'demo_models', 'or_demo']
 
 # %% ../nbs/59_pipeline.ipynb #59a10002
 import re, sys, tempfile, unicodedata
@@ -576,3 +576,12 @@ def demo_models(
     method = "FSQ" if "FSQ" in made else made[0]
     folder = str(Path(out)/"checkpoints")
     return dict(checkpoints_dir=folder, dataset_name="synthetic", ae_name=f"{method}_AE-seed0", name=f"{method}_MARDM-seed0")
+
+def or_demo(
+    asked: dict[str, str],  # checkpoints_dir, dataset_name, ae_name, name
+    default: dict[str, str],  # the same where nobody named any
+    out: str | Path = DEMO_FOLDER,  # of `make_demo`
+) -> dict[str, str]:  # what `load_models` asks for
+    "The models asked for; the demo's where none are named, the default run is not there, and a demo is."
+    there = run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists()
+    return asked if asked != default or there else demo_models(out) or asked
