@@ -48,7 +48,7 @@ $(VENV)/.installed: requirements.lock
 	touch $@
 
 paper: env
-	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" --published="$$PUBLISHED" $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
+	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" $${PUBLISHED:+--published="$$PUBLISHED"} $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
 
 demo: env
 	@$(BIN)/python -m fsq_mardm.cli demo

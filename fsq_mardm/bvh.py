@@ -54,7 +54,8 @@ class Bvh:
                 raise DataError(f"BVH joints: {shown(name)} stands {n} times, expected each joint that is used once")
         for name in names:
             if name not in self.names:
-                raise DataError(f"BVH joints: {shown(name)} not found, expected one of {', '.join(self.names)}")
+                known = shown(", ".join(self.names), 600)[1:-1]
+                raise DataError(f"BVH joints: {shown(name)} not found, expected one of {known}")
         return [self.names.index(name) for name in names]
 
     def global_positions(self, names: Iterable[str] | None = None) -> np.ndarray:

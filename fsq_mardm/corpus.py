@@ -465,7 +465,7 @@ def read_split(path: str | Path) -> list[str]:
         if not (i := line.strip()):
             continue
         if check_id(i, f"{path}:{n}") in ids:
-            raise DataError(f"{path}:{n}: {i!r} stands in line {ids[i]} already, expected each clip once")
+            raise DataError(f"{path}:{n}: {shown(i)} stands in line {ids[i]} already, expected each clip once")
         ids[i] = n
     return list(ids)
 

@@ -43,7 +43,8 @@ def read_events(
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
     if not list(Path(folder).glob("events.out.tfevents.*")):
         raise DataError(f"{folder}: found no events.out.tfevents.* file, expected a TensorBoard log")
-    log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    try: log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    except OSError as e: raise DataError(f"{folder}: cannot be read ({e.strerror}); expected a TensorBoard log") from None
     read = {tag: log.Scalars(tag) for tag in log.Tags()["scalars"]}
     return {tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()}
 

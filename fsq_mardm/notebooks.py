@@ -43,7 +43,7 @@ def read_notebook(
         if "nbformat" not in json.loads(text): raise ValueError("it names no nbformat")
         nb = nbformat.reads(text, as_version=4)
         if not all(isinstance(cell.source, str) for cell in nb.cells): raise ValueError("a cell is not text")
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, nbformat.ValidationError) as e:
+    except (ValueError, KeyError, AttributeError, TypeError, AssertionError, RecursionError, nbformat.ValidationError) as e:
         raise ConfigError(f"{path}: not a notebook ({shown(str(e))}); expected one in JSON") from None
     said = ((nb.metadata.get(entry), key) for entry, key in (("kernelspec", "language"), ("language_info", "name")))
     language = next((found for about, key in said if isinstance(about, dict) and (found := about.get(key))), "python")

@@ -1,5 +1,5 @@
 """Stand-ins for what cannot be carried along: HumanML3D and KIT-ML in their published layout, and the files that others publish,
-with weights drawn at random. They prove the wiring and say nothing about any method."""
+with weights drawn at random, or taught for seconds. They prove the wiring and say nothing about any method."""
 import gzip, pickle
 from pathlib import Path
 
@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from fsq_mardm.autoencoder import build_autoencoder
-from fsq_mardm.corpus import read_captions
-from fsq_mardm.evaluators import EvaluatorNet, MotionCLIP
+from fsq_mardm.corpus import load_corpus, read_captions
+from fsq_mardm.evaluators import EvaluatorNet, MotionCLIP, train_evaluator
 from fsq_mardm.features import joints_to_features
 from fsq_mardm.length import LengthEstimator
 from fsq_mardm.mardm import MARDM
+from fsq_mardm.official import find_published, open_evaluator
 from fsq_mardm.skeleton import KIT, SKELETONS
 from fsq_mardm.synthetic import make_synthetic
 from fsq_mardm.text import clip_tokenizer
@@ -138,3 +139,16 @@ def make_published(
         save_models(folder/"MARDM", name)
         save_clip(folder/"clip"), save_clip(folder/"MARDM/clip")
     return folder
+
+def teach(
+    folder: Path,  # of `make_published`
+    corpus: Path,  # of `make_corpus`
+    name: str,  # "t2m" or "kit"
+) -> None:
+    "Train the stand-in of MARDM's evaluator on the very clips it will measure, so that it stands clear of chance."
+    where = find_published(folder/"MARDM/checkpoints"/name/"text_mot_match")
+    judge, test = open_evaluator(where.folder), load_corpus(corpus, name).split("test")
+    widths = dict(movement=24, motion=24, text=24, word=300, embed=16)
+    made = train_evaluator(test, test, judge.vocabulary, judge.mean, judge.std, folder/"taught", widths=widths, steps=120, batch_size=32,
+                           lr=3e-3, seed=0, progress=False)
+    torch.save({n: getattr(made.net, n).state_dict() for n in ("movement_encoder", "text_encoder", "motion_encoder")}, where.file)

@@ -9,7 +9,7 @@ import yaml
 from fsq_mardm.corpora import open_corpus
 from fsq_mardm.paper.claims import ledger, load_hypotheses
 from fsq_mardm.paper.records import load_records, read_record
-from standin import FOLDERS, make_corpus, make_published
+from standin import FOLDERS, make_corpus, make_published, teach
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "0"}
@@ -85,6 +85,7 @@ def make_graph(folder, name, source, published):
 def test_the_papers_graph(place, tmp_path):
     name, folder = place
     if name == "kit" and not WHOLE: pytest.skip("minutes; with FSQ_MARDM_WHOLE=1")
+    teach(folder/"published", folder/"datasets"/FOLDERS[name], name)
     small_project(tmp_path)
     made = make_graph(tmp_path, name, folder/"datasets"/FOLDERS[name], folder/"published")
     nodes = {"evaluator": "train_evaluator", "evaluator_standard": "train_evaluator", "contrast": "train_contrast"}

@@ -422,7 +422,7 @@ def _state(r: dict) -> str:
     "Content, and for a record the commit, the time it took and the machine."
     if "commit" not in r:
         return f"content {r['content']}"
-    dirty = " with changes" if r["dirty"] else ""
+    dirty = " with changes" if r.get("dirty") else ""
     lost = f", without its {', '.join(r['gone'])}" if "gone" in r else ""
     commit = (r["commit"] or "unknown")[:12]
     return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
