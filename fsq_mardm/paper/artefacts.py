@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Metric', 'metric_words', 'summarise', 'estimates', 'in_order', 'headed', 'cells', 'ranged', 'settings_of',
-           'stamp', 'named', 'contents', 'write_artefact', 'plain_text', 'markdown_text', 'latex_text', 'csv_text',
+           'stamp', 'named', 'contents', 'write_artefact', 'printable_line', 'markdown_text', 'latex_text', 'csv_text',
            'write_table', 'write_note', 'save_figure', 'artefact_files', 'swap_folders', 'replace_artefacts', 'promote',
            'run_cells', 'parameter_names', 'remake', 'read_costs', 'stage_costs', 'measured_rate', 'remake_in_place']
 
@@ -229,7 +229,7 @@ def write_artefact(
         return write_json(named(stem), source)
 
 # %% ../../nbs/61_paper.artefacts.ipynb #b8e20c62
-def plain_text(text: str) -> str:
+def printable_line(text: str) -> str:
     "Text on one line without control characters."
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
@@ -239,18 +239,18 @@ _LATEX |= {c: "\\" + c for c in "{}%$#&_"}
 
 def markdown_text(text: str) -> str:
     "Text that Markdown shows as it is: no HTML, no link, no formula, no further column."
-    text = plain_text(text)
+    text = printable_line(text)
     for mark, escaped in _MARKDOWN.items(): text = text.replace(mark, escaped)
     return text
 
 def latex_text(text: str) -> str:
     "Text that LaTeX prints as it is; a bracket at the start of a row would belong to the line break before it."
-    made = "".join(_LATEX.get(c, c) for c in plain_text(text))
+    made = "".join(_LATEX.get(c, c) for c in printable_line(text))
     return f"{{[}}{made[1:]}" if made.startswith("[") else made
 
 def csv_text(text: str) -> str:
     "A cell that a spreadsheet takes for text, with a quote before what it would compute."
-    text = plain_text(text)
+    text = printable_line(text)
     formula = text.startswith(("=", "+", "@")) or text.startswith("-") and not text[1:2].isdigit()
     return f"'{text}" if formula and len(text) > 1 else text
 
