@@ -539,7 +539,7 @@ def measured_rate(
 # %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
 def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:
     "Operations of one training step of a record; None where they are not counted."
-    if row["stage"] not in ("train_ae", "train_mardm") or "Softmax" in row["model"]:
+    if row["stage"] not in ("train_ae", "train_mardm") or any(kind in row["model"] for kind in ("Softmax", "Grid", "Codebook")):
         return None  # that head has other inputs
     batch, of_training = parameters["batch_size"], ("snap", "dequantise", "random_latents")
     more = {k: v for k, v in parameters.get("overrides", {}).items() if k not in of_training}
