@@ -10,7 +10,7 @@ __all__ = ['SCHEDULES', 'PRECISIONS', 'settings_from', 'sort_settings', 'Optimis
            'ae_loss_fn', 'epoch_batches', 'condition_rows', 'target_statistics', 'mardm_loss_fn']
 
 # %% ../nbs/41_train.ipynb #eea265d4
-import contextlib, copy, dataclasses, fcntl, math, os, signal, socket, sys, threading, time
+import atexit, contextlib, copy, dataclasses, fcntl, math, os, signal, socket, sys, threading, time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -236,21 +236,16 @@ def pick_device(name: str | None = None) -> torch.device:  # e.g. "cpu"; None: t
     return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
 
 # %% ../nbs/41_train.ipynb #c2dad470
-@contextlib.contextmanager
 def process_group(
     device: torch.device,  # of this process
-) -> Iterator[tuple[int, int]]:  # rank, number of processes
-    "Join the processes that torchrun started; nothing to do for a single one."
-    own = int(os.environ.get("WORLD_SIZE", 1)) > 1 and dist.is_available() and not dist.is_initialized()
-    if own:
+) -> tuple[int, int]:  # rank, number of processes
+    "Join the processes that torchrun started, until this one ends; nothing to do for a single one."
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and dist.is_available() and not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield ranks()
-    finally:
-        if own:
-            dist.destroy_process_group()
+        atexit.register(dist.destroy_process_group)  # left and joined anew, a group can wait for ever on what its store holds of the first
+    return ranks()
 
 # %% ../nbs/41_train.ipynb #75a7258a
 def flat_groups(
@@ -433,7 +428,8 @@ def fit(
     _check_settings(settings)
     device = next(model.parameters()).device
     devices = [device] if device.type == "cuda" else []
-    with process_group(device) as (rank, _), torch.random.fork_rng(devices=devices), stop_signals() as caught:
+    rank, _ = process_group(device)
+    with torch.random.fork_rng(devices=devices), stop_signals() as caught:
         with contextlib.nullcontext() if rank else sole_training(out):
             run = _begin(model, loss_fn, settings, device, caught)
             with tf32_products(run.s.precision == "tf32"):

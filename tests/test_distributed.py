@@ -1,5 +1,5 @@
 """Two processes of torchrun take the steps of one: the same batches, gradients and weights."""
-import os, subprocess, sys
+import os, socket, subprocess, sys
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,19 @@ train_generator("FSQ-MARDM-SiT-Tiny", ae, corpus, conditions, folder/name/"mardm
                 overrides={"dropout": 0.}, **common)
 """
 
+def free_port() -> str:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torchrun over gloo")
 def test_two_processes_train_as_one(tmp_path):
     from fsq_mardm.corpora import prepare_corpus
     prepare_corpus("synthetic", tmp_path, n_clips=40)
     (tmp_path/"train.py").write_text(TRAINING)
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}  # no network is needed
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1", "--master_port", free_port(),
+                "--local_addr", "127.0.0.1"]  # no name is looked up
     for name, alone, launcher in (("one", 2, []), ("two", 1, torchrun)):
         done = subprocess.run([sys.executable, *launcher, tmp_path/"train.py", tmp_path, name, str(alone)], env=environment,
                               capture_output=True, text=True, timeout=300)
