@@ -66,6 +66,7 @@ def _seconds(field: str, where: str) -> float:
     if not 0 <= value <= _LATEST:
         raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
     return value
+
 def parse_caption(
     line: str,  # one line of a text file
     where: str = "caption",  # file and line number, for the error

@@ -38,10 +38,13 @@ class FSQ(nn.Module):
         self.levels = [int(n) for n in levels]
         if not self.levels or min(self.levels) < 2:
             raise ConfigError(f"levels: found {list(levels)}, expected at least one channel of 2 or more levels")
-        if bound not in SLOPES: raise ConfigError(f"bound: found {bound!r}, expected one of {', '.join(SLOPES)}")
-        if not 0 <= noise_dropout <= 1: raise ConfigError(f"noise_dropout: found {noise_dropout}, expected a share from 0 to 1")
+        if bound not in SLOPES:
+            raise ConfigError(f"bound: found {bound!r}, expected one of {', '.join(SLOPES)}")
+        if not 0 <= noise_dropout <= 1:
+            raise ConfigError(f"noise_dropout: found {noise_dropout}, expected a share from 0 to 1")
         self.dim, self.codebook_size = len(self.levels), math.prod(self.levels)
-        if self.codebook_size >= 2**62: raise ConfigError(f"levels: {self.codebook_size} codes do not fit an index of 64 bits")
+        if self.codebook_size >= 2**62:
+            raise ConfigError(f"levels: {self.codebook_size} codes do not fit an index of 64 bits")
         self.bound_name, self.slope, self.noise_dropout, self.eps = bound, SLOPES[bound], noise_dropout, eps
         self._constants()
 
@@ -53,7 +56,8 @@ def _constants(self: FSQ, device=None) -> None:
     offset = [0.5 * (n % 2 == 0) for n in self.levels]
     values = dict(reach=reach, offset=offset, shift=[math.atanh(o / h) for o, h in zip(offset, reach)],
                   unit=[float(n // 2) for n in self.levels], top=[float((n - 1) // 2) for n in self.levels])
-    for name, value in values.items(): self.register_buffer(name, torch.tensor(value, dtype=torch.float32, device=device), persistent=False)
+    for name, value in values.items():
+        self.register_buffer(name, torch.tensor(value, dtype=torch.float32, device=device), persistent=False)
     place = [math.prod(self.levels[:i]) for i in range(self.dim)]
     for name, value in dict(place=place, counts=self.levels).items():
         self.register_buffer(name, torch.tensor(value, dtype=torch.int64, device=device), persistent=False)
@@ -74,11 +78,13 @@ def bounded(self: FSQ, z: Tensor) -> Tensor:
 @patch
 def relaxed(self: FSQ, z: Tensor) -> Tensor:
     "z (..., d) -> the coordinates (..., d) that `forward` rounds to its grid."
-    with _full_precision(z): return self.bounded(_wide(z, self.dim)) / self.unit
+    with _full_precision(z):
+        return self.bounded(_wide(z, self.dim)) / self.unit
 
 def _wide(z: Tensor, dim: int) -> Tensor:
     "Check the last axis and widen half precision to float32."
-    if z.shape[-1] != dim: raise ConfigError(f"FSQ input: found {z.shape[-1]} channels, expected {dim}")
+    if z.shape[-1] != dim:
+        raise ConfigError(f"FSQ input: found {z.shape[-1]} channels, expected {dim}")
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 def _full_precision(z: Tensor):
@@ -89,7 +95,8 @@ def _full_precision(z: Tensor):
 @patch
 def _noisy(self: FSQ, b: Tensor, q: Tensor, generator: torch.Generator | None) -> Tensor:
     "Replace a share of the rounded entries by the bounded value plus uniform noise of one cell."
-    if generator is None: raise ConfigError("noise_dropout: found no generator, expected forward(z, generator=...) while training")
+    if generator is None:
+        raise ConfigError("noise_dropout: found no generator, expected forward(z, generator=...) while training")
     draw = torch.rand(2, *b.shape, generator=generator, device=generator.device).to(b)
     return torch.where(draw[0] < self.noise_dropout, b + draw[1] - 0.5, q)
 
@@ -100,7 +107,8 @@ def forward(self: FSQ, z: Tensor, generator: torch.Generator | None = None) -> T
     with _full_precision(z):
         b = self.bounded(_wide(z, self.dim))
         q = torch.maximum(torch.minimum(b.round(), self.top), -self.unit)
-        if self.training and self.noise_dropout: q = self._noisy(b, q, generator)
+        if self.training and self.noise_dropout:
+            q = self._noisy(b, q, generator)
         return (q.detach() + (b - b.detach())) / self.unit  # b - b is zero: the value is q to the last bit
 
 # %% ../nbs/30_fsq.ipynb #e2d0a544
@@ -129,7 +137,8 @@ def codes_to_indices(self: FSQ, codes: Tensor) -> Tensor:
 @patch
 def indices_to_codes(self: FSQ, indices: Tensor) -> Tensor:
     "int64 indices (...) -> codes (..., d); `DataError` outside [0, codebook_size)."
-    if indices.dtype not in (torch.int64, torch.int32): raise DataError(f"indices: found {indices.dtype}, expected int64")
+    if indices.dtype not in (torch.int64, torch.int32):
+        raise DataError(f"indices: found {indices.dtype}, expected int64")
     if not indices.is_meta and indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < self.codebook_size:
         raise DataError(f"indices: found {int(indices.min())} to {int(indices.max())}, expected 0 to {self.codebook_size - 1}")
     return self.code_of(indices)

@@ -52,7 +52,8 @@ def notebook_html(notebook: str | Path) -> str:
     nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
     nb.cells = [c for c in nb.cells if not re.match(r"#\| ?(hide|default_exp)", c.source)]
     for output in (o for c in nb.cells if c.cell_type == "code" for o in c.outputs):
-        if "<script" in output.get("data", {}).get("text/html", ""): del output["data"]["text/html"]  # a page runs nothing
+        if "<script" in output.get("data", {}).get("text/html", ""):
+            del output["data"]["text/html"]  # a page runs nothing
     return _exporter().from_notebook_node(nb)[0]
 
 @functools.cache
@@ -98,4 +99,5 @@ def _contents(names: dict[Path, str]) -> str:
 
 # %% ../nbs/75_pages.ipynb #1aac5102
 #| eval: false
-if __name__ == "__main__": print(make_pages("nbs", "_docs", sys.argv[1] if len(sys.argv) > 1 else ""))
+if __name__ == "__main__":
+    print(make_pages("nbs", "_docs", sys.argv[1] if len(sys.argv) > 1 else ""))

@@ -38,9 +38,12 @@ def _clips(
 def _clip(i: int, clip: np.ndarray | torch.Tensor, length: int, least: int) -> np.ndarray:
     "One clip, checked and cut."
     c = np.asarray(clip.detach().cpu() if isinstance(clip, torch.Tensor) else clip, np.float64)
-    if c.ndim != 3 or c.shape[2] != 3: raise DataError(f"clip {i}: found shape {c.shape}, expected (frames, joints, 3)")
-    if not least <= length <= len(c): raise DataError(f"clip {i}: found length {length} of {len(c)} frames, expected at least {least}")
-    if not np.isfinite(c[:length]).all(): raise DataError(f"clip {i}: found NaN or infinity, expected finite positions")
+    if c.ndim != 3 or c.shape[2] != 3:
+        raise DataError(f"clip {i}: found shape {c.shape}, expected (frames, joints, 3)")
+    if not least <= length <= len(c):
+        raise DataError(f"clip {i}: found length {length} of {len(c)} frames, expected at least {least}")
+    if not np.isfinite(c[:length]).all():
+        raise DataError(f"clip {i}: found NaN or infinity, expected finite positions")
     return c[:length]
 
 # %% ../nbs/53_physics.ipynb #d8548b2e
@@ -136,7 +139,8 @@ def jerk_distance(
 ) -> float:
     "Wasserstein-1 distance of two sets of per-clip jerk, in m/s^3; 0 when they are spread alike."
     a, b = np.sort(np.asarray(real, float)), np.sort(np.asarray(gen, float))
-    if not len(a) or not len(b): raise DataError(f"jerk: found {len(a)} real and {len(b)} generated clips, expected at least one of each")
+    if not len(a) or not len(b):
+        raise DataError(f"jerk: found {len(a)} real and {len(b)} generated clips, expected at least one of each")
     both = np.sort(np.concatenate([a, b]))
     below_a, below_b = (np.searchsorted(v, both[:-1], "right")/len(v) for v in (a, b))
     return float((np.abs(below_a - below_b)*np.diff(both)).sum())
@@ -144,7 +148,8 @@ def jerk_distance(
 # %% ../nbs/53_physics.ipynb #853f9ea0
 def _bones(c: np.ndarray, parents: tuple) -> np.ndarray:
     "Range over mean of the worst bone of each clip, in per cent."
-    if c.shape[2] != len(parents): raise DataError(f"joints: found {c.shape[2]} joints, expected {len(parents)}, one a parent")
+    if c.shape[2] != len(parents):
+        raise DataError(f"joints: found {c.shape[2]} joints, expected {len(parents)}, one a parent")
     ends = [j for j, parent in enumerate(parents) if parent >= 0]
     size = _size(c[:, :, ends] - c[:, :, [parents[j] for j in ends]])
     mean = size.mean(1)

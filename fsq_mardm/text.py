@@ -51,8 +51,10 @@ class TextEncoder:
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         raise NotImplementedError
+
     def _states(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # (B, N), (B,) -> (B, N, width)
         raise NotImplementedError
+
     def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # -> (B, dim)
         raise NotImplementedError
 
@@ -112,6 +114,7 @@ def mention_cut(
 class HashText(TextEncoder):
     "Signed hashed bag of words and word pairs, of unit length."
     name = "hash"
+
     def __init__(self, dim: int = 256):
         self.dim, self.width, self.key = dim, 0, f"hash-{dim}"
 
@@ -168,6 +171,7 @@ def mean_state(
 class MiniLM(TextEncoder):
     "all-MiniLM-L6-v2: mean of the hidden states, unit length, 384-d; sentences beyond 256 tokens are cut."
     name = "minilm"
+
     def __init__(
         self,
         path=None,  # folder with model.safetensors, tokenizer.json and config.json; None: the installed package
@@ -203,6 +207,7 @@ class MiniLM(TextEncoder):
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+
     def _pool(self, states, lengths):
         return F.normalize(mean_state(states, lengths), dim=-1)
 
@@ -452,6 +457,7 @@ def clip_vocabulary(
 class ClipText(TextEncoder):
     "The text tower of CLIP ViT-B/32: 512-d, not normalised, what MARDM is conditioned on."
     name = "clip"
+
     def __init__(
         self,
         path=None,  # folder or weight file; None: where OpenAI's or Hugging Face's code keeps it
@@ -480,6 +486,7 @@ class ClipText(TextEncoder):
 
     def _states(self, ids, lengths):
         return clip_text_forward(self.weights, ids, self.heads, self.quick)
+
     def _pool(self, states, lengths):
         return states[torch.arange(len(states), device=states.device), lengths - 1] @ self.weights["text_projection"]
 
@@ -558,6 +565,7 @@ def _model_key(encoder: str, folder: Path) -> str:
 class T5Text(TextEncoder):
     "The encoder of a T5 from a folder: mean of the token states; sentences beyond 512 tokens are cut."
     name = "t5"
+
     def __init__(
         self,
         path=None,  # folder with config.json, tokenizer.json and model.safetensors, or its parts
@@ -582,6 +590,7 @@ class T5Text(TextEncoder):
 
     def _states(self, ids, lengths):
         return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
+
     def _pool(self, states, lengths):
         return mean_state(states, lengths)
 
@@ -589,6 +598,7 @@ class T5Text(TextEncoder):
 class SentenceText(TextEncoder):
     "A sentence encoder from a folder in sentence-transformers' layout, of BERT's architecture."
     name = "sentence"
+
     def __init__(
         self,
         path=None,  # folder with config.json, tokenizer.json, model.safetensors, and how to pool
@@ -616,6 +626,7 @@ class SentenceText(TextEncoder):
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+
     def _pool(self, states, lengths):
         vectors = states[:, 0] if self.first else mean_state(states, lengths)
         return F.normalize(vectors, dim=-1) if self.unit else vectors
@@ -822,6 +833,7 @@ class _PlainUnpickler(pickle._Unpickler):
     "Unpickler of lists, dicts, strings and numbers; every name and reference is refused."
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
     def persistent_load(self, pid):
         raise pickle.UnpicklingError("it asks for an outside object")
 

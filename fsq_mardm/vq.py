@@ -24,7 +24,8 @@ def nearest_code(
     chunk: int = 1 << 24,  # largest number of distances held at once
 ) -> Tensor:  # int64 indices (n,)
     "Index of the nearest code of each vector; of equal distances the lowest index."
-    if not len(x): return x.new_zeros(0, dtype=torch.int64)
+    if not len(x):
+        return x.new_zeros(0, dtype=torch.int64)
     with torch.autocast(x.device.type if x.device.type != "meta" else "cpu", enabled=False):
         x, codebook = x.detach().float(), codebook.detach().float()
         norm, rows = codebook.square().sum(1), max(1, chunk // len(codebook))
@@ -103,8 +104,10 @@ class VQ(nn.Module):
         seed: int = 0,  # of the module's own generator
     ):
         super().__init__()
-        if size < 1 or dim < 1: raise ConfigError(f"VQ: found size {size}, dim {dim}, expected positive numbers")
-        if start not in ("kmeans", "data", "normal"): raise ConfigError(f"start: found {start!r}, expected kmeans, data or normal")
+        if size < 1 or dim < 1:
+            raise ConfigError(f"VQ: found size {size}, dim {dim}, expected positive numbers")
+        if start not in ("kmeans", "data", "normal"):
+            raise ConfigError(f"start: found {start!r}, expected kmeans, data or normal")
         self.codebook_size, self.dim, self.decay, self.commitment = size, dim, decay, commitment
         self.start, self.revive, self.cosine, self.generator = start, revive, cosine, torch_rng(seed, "vq")
         self._started = False  # host copy of the buffer `started`, so that a step does not wait for the device
@@ -116,7 +119,8 @@ def _buffers_of(self: VQ, seed: int) -> None:
     "The codebook, normal until data is seen, and its moving averages; they are saved with the weights."
     first = torch.randn(self.codebook_size, self.dim, generator=torch_rng(seed, "codebook"), device="cpu") / self.dim**0.5
     self.register_buffer("codebook", torch.empty(self.codebook_size, self.dim))
-    if not self.codebook.is_meta: self.codebook.copy_(self.placed(first))
+    if not self.codebook.is_meta:
+        self.codebook.copy_(self.placed(first))
     self.register_buffer("count", torch.ones(self.codebook_size))
     self.register_buffer("total", self.codebook.clone())
     self.register_buffer("started", torch.tensor(False))
@@ -135,16 +139,19 @@ def _read_started(vq: VQ, _) -> None:
 @patch
 def forward(self: VQ, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None) -> Quantized:
     "z (..., d), mask (...) True where valid -> `Quantized`; moves the codebook in training mode."
-    if z.shape[-1] != self.dim: raise ConfigError(f"VQ input: found {z.shape[-1]} channels, expected {self.dim}")
+    if z.shape[-1] != self.dim:
+        raise ConfigError(f"VQ input: found {z.shape[-1]} channels, expected {self.dim}")
     z, generator = self.placed(z.float()), generator or self.generator
     x = z.detach().reshape(-1, self.dim)
     weight = torch.ones(len(x), device=x.device) if mask is None else mask.reshape(-1).to(x)
-    if self.training and not self._started: self._begin(x, weight, generator)
+    if self.training and not self._started:
+        self._begin(x, weight, generator)
     index = nearest_code(x, self.codebook)
     codes = self.codebook[index].view_as(z)
     gap = (z - codes).square().mean(-1).flatten()
     loss = self.commitment * (gap * weight).sum() / weight.sum().clamp(min=1)
-    if self.training: self._move(x, weight, index, generator)
+    if self.training:
+        self._move(x, weight, index, generator)
     return Quantized(codes + (z - z.detach()), index.view(z.shape[:-1]), loss)
 
 # %% ../nbs/31_vq.ipynb #c0eebb2e
@@ -191,7 +198,8 @@ def _move(self: VQ, x: Tensor, weight: Tensor, index: Tensor, generator: torch.G
     number, total = assigned(x, weight, index, self.codebook_size)
     self.count.lerp_(number, 1 - self.decay)
     self.total.lerp_(total, 1 - self.decay)
-    if self.revive: self._revive(x, weight, generator)
+    if self.revive:
+        self._revive(x, weight, generator)
     self.codebook.copy_(self.placed(self.total / self.count.clamp(min=1e-6)[:, None]))
 
 @patch
@@ -217,7 +225,8 @@ class RVQ(nn.Module):
         **options,  # as for `VQ`
     ):
         super().__init__()
-        if layers < 1: raise ConfigError(f"layers: found {layers}, expected 1 or more")
+        if layers < 1:
+            raise ConfigError(f"layers: found {layers}, expected 1 or more")
         self.dim, self.n_layers, self.dropout = dim, layers, dropout
         self.codebook_size, self.generator = size**layers, torch_rng(seed, "rvq")
         self.layers = nn.ModuleList([VQ(size, dim, seed=seed + i, **options) for i in range(1 if shared else layers)])
@@ -248,7 +257,8 @@ def _kept(self: RVQ, z: Tensor, generator: torch.Generator) -> Tensor:
     "How many layers each vector uses (...): all, or 1 to layers - 1 for the share that is dropped."
     shape = z.shape[:1] + (1,) * (z.ndim - 2)
     full = torch.full(shape, self.n_layers, device=z.device)
-    if not (self.training and self.dropout and self.n_layers > 1): return full.expand(z.shape[:-1])
+    if not (self.training and self.dropout and self.n_layers > 1):
+        return full.expand(z.shape[:-1])
     dropped = torch.rand(shape, generator=generator, device=generator.device).to(z.device) < self.dropout
     some = torch.randint(1, self.n_layers, shape, generator=generator, device=generator.device).to(z.device)
     return torch.where(dropped, some, full).expand(z.shape[:-1])
@@ -258,7 +268,8 @@ def _kept(self: RVQ, z: Tensor, generator: torch.Generator) -> Tensor:
 def sums(self: RVQ) -> Tensor:
     "Every sum of one code a layer: (size ** layers, d); the last layer runs fastest."
     total = self.layer(0).codebook
-    for i in range(1, self.n_layers): total = (total[:, None] + self.layer(i).codebook).flatten(0, 1)
+    for i in range(1, self.n_layers):
+        total = (total[:, None] + self.layer(i).codebook).flatten(0, 1)
     return total
 
 @patch

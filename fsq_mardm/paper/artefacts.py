@@ -240,7 +240,8 @@ _LATEX |= {c: "\\" + c for c in "{}%$#&_"}
 def markdown_text(text: str) -> str:
     "Text that Markdown shows as it is: no HTML, no link, no formula, no further column."
     text = printable_line(text)
-    for mark, escaped in _MARKDOWN.items(): text = text.replace(mark, escaped)
+    for mark, escaped in _MARKDOWN.items():
+        text = text.replace(mark, escaped)
     return text
 
 def latex_text(text: str) -> str:
@@ -305,9 +306,11 @@ def save_figure(
 ) -> Path:  # of the PNG
     "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance."
     text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"
-    def draw(clock): return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
+    def draw(clock):
+        return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
-    with matplotlib.rc_context({"pdf.fonttype": 42}): write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
     return Path(stem).with_suffix(".png")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #3f841d00

@@ -43,21 +43,27 @@ def words_of(
     said, names = [], {"__name__": "__notebook__"}
     for k, cell in enumerate(read_json(notebook)["cells"]):
         source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown": said.append(source)
-        if cell["cell_type"] != "code": continue
+        if cell["cell_type"] == "markdown":
+            said.append(source)
+        if cell["cell_type"] != "code":
+            continue
         value = last_value(source, names, f"{Path(notebook).name}, cell {k}")
         if "parameters" in cell["metadata"].get("tags", []):
-            if unknown := set(parameters) - set(names): raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
+            if unknown := set(parameters) - set(names):
+                raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
             names.update(parameters)
-        if isinstance(names.get("paper"), Paper): names["paper"].quotes = quotes
-        if type(value).__name__ == "Markdown": said.append(value.data)
+        if isinstance(names.get("paper"), Paper):
+            names["paper"].quotes = quotes
+        if type(value).__name__ == "Markdown":
+            said.append(value.data)
     return [s for s in said if s.strip()]
 
 # %% ../../nbs/65_paper.article.ipynb #b339d4e1
 _MARK = re.compile(f"{MARKS[0]}(\\d+){MARKS[1]}|{MARKS[2]}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*[-|*] )")
 
-def unmarked(text: str) -> str: return _MARK.sub("", text)
+def unmarked(text: str) -> str:
+    return _MARK.sub("", text)
 
 def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -> sentence
     "The sentence around each number."
@@ -70,8 +76,10 @@ def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -
 # %% ../../nbs/65_paper.article.ipynb #7f0ea775
 def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, str]:  # name -> content that the table has noted
     "The records behind a number; `DataError` where the table prints another number than they make."
-    if not quote.row: return reads
-    if quote.records is not None: return {n: reads[n] for n in quote.records}
+    if not quote.row:
+        return reads
+    if quote.records is not None:
+        return {n: reads[n] for n in quote.records}
     table = tables/f"{quote.table}.csv"
     records = {n: read_record(records_folder(table)/n) for n in reads if n.endswith(".json")}
     cells = find_row(pd.read_csv(table), quote.row)
@@ -82,10 +90,12 @@ def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, s
 
 def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the records
     "What makes a number; a `FsqMardmError` where it cannot be followed, or its records say something else by now."
-    if quote.wrong: raise ConfigError(quote.wrong)
+    if quote.wrong:
+        raise ConfigError(quote.wrong)
     reads = read_json(named(tables/quote.table))["reads"]
     folder = records_folder(tables/f"{quote.table}.csv")
-    try: behind = records_of(quote, tables, reads)
+    try:
+        behind = records_of(quote, tables, reads)
     except DataError:
         chain(folder, reads)  # a record that was changed says so better
         raise
@@ -97,17 +107,22 @@ def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int,
     sentences = quoting_sentences(said)
     found = {}
     for k, quote in ((k, q) for k, q in enumerate(quotes) if k in sentences):
-        try: found[k] = check_quote(quote, tables)
-        except FsqMardmError as e: raise type(e)(f"“{sentences[k]}”: {e}") from None
+        try:
+            found[k] = check_quote(quote, tables)
+        except FsqMardmError as e:
+            raise type(e)(f"“{sentences[k]}”: {e}") from None
     return found
 
 def check_artefacts(tables: Path, figures: Path) -> None:
     "Every table and figure is of one making and its records say what they said."
     for folder in (tables, figures):
         for stem, files in artefact_files(folder).items():
-            if stem == ARTICLE: continue  # what stands from before
-            try: chain(records_folder(files[-1]), read_json(files[-1])["reads"])
-            except FsqMardmError as e: raise type(e)(f"{stem}: {e}") from None
+            if stem == ARTICLE:
+                continue  # what stands from before
+            try:
+                chain(records_folder(files[-1]), read_json(files[-1])["reads"])
+            except FsqMardmError as e:
+                raise type(e)(f"{stem}: {e}") from None
 
 ARTICLE = "article"
 
@@ -121,7 +136,8 @@ def typst_math(latex: str) -> str:
     "An equation for typst; `ConfigError` for a command that is not known."
     tokens = _TOKEN.findall(latex)[::-1]
     parts = []
-    while tokens: parts.append(_math_atom(tokens))
+    while tokens:
+        parts.append(_math_atom(tokens))
     return " ".join(p for p in parts if p)
 
 def _math_atom(tokens: list[str]) -> str:
@@ -129,18 +145,27 @@ def _math_atom(tokens: list[str]) -> str:
     token = tokens.pop()
     if token == "{":
         inner = []
-        while tokens and tokens[-1] != "}": inner.append(_math_atom(tokens))
-        if not tokens: raise ConfigError("equation: a brace is not closed")
+        while tokens and tokens[-1] != "}":
+            inner.append(_math_atom(tokens))
+        if not tokens:
+            raise ConfigError("equation: a brace is not closed")
         tokens.pop()
         return " ".join(p for p in inner if p)
-    if token in "^_": return f"{token}({_math_atom(tokens)})"
-    if not token.startswith("\\"): return f'"{token}"' if token in "\"#$" else token
+    if token in "^_":
+        return f"{token}({_math_atom(tokens)})"
+    if not token.startswith("\\"):
+        return f'"{token}"' if token in "\"#$" else token
     name = token[1:]
-    if name in ("frac", "tfrac"): return f"frac({_math_atom(tokens)}, {_math_atom(tokens)})"
-    if name in ("left", "right"): return _math_atom(tokens)
-    if name == "mathrm": return f'upright("{_math_atom(tokens).replace(" ", "")}")'
-    if name in _WRAPPED: return f"{_WRAPPED[name]}({_math_atom(tokens)})"
-    if name not in _SYMBOLS: raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
+    if name in ("frac", "tfrac"):
+        return f"frac({_math_atom(tokens)}, {_math_atom(tokens)})"
+    if name in ("left", "right"):
+        return _math_atom(tokens)
+    if name == "mathrm":
+        return f'upright("{_math_atom(tokens).replace(" ", "")}")'
+    if name in _WRAPPED:
+        return f"{_WRAPPED[name]}({_math_atom(tokens)})"
+    if name not in _SYMBOLS:
+        raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
     return _SYMBOLS[name]
 
 # %% ../../nbs/65_paper.article.ipynb #9fede617
@@ -158,8 +183,10 @@ class Context:
 
     def cite(self, url: str) -> str | None:
         "The key that a link cites; `DataError` for an unknown one."
-        if not url.startswith("#"): return None
-        if (key := url[1:]) not in self.bibliography: raise DataError(f"citation: {key} is not in the bibliography")
+        if not url.startswith("#"):
+            return None
+        if (key := url[1:]) not in self.bibliography:
+            raise DataError(f"citation: {key} is not in the bibliography")
         self.used.setdefault(key)
         return key
 
@@ -186,7 +213,8 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
     while todo:
         token = todo.pop(0)
         only = token["children"][0] if token["type"] == "paragraph" and len(token["children"]) == 1 else None
-        if token["type"] == "block_html" and (found := re.fullmatch(r"<!-- table (\w+) -->", token["raw"].strip())): name = found[1]
+        if token["type"] == "block_html" and (found := re.fullmatch(r"<!-- table (\w+) -->", token["raw"].strip())):
+            name = found[1]
         elif token["type"] == "table":
             caption = todo.pop(0)["children"] if todo and todo[0]["type"] == "paragraph" and name else None
             yield Block("table", token, name, _short(caption, context.tables/name, context) if name else None)
@@ -195,7 +223,8 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
             stem = plain_text(only["children"])
             caption = todo.pop(0)["children"][0]["children"]
             yield Block("figure", only, stem, _short(caption, context.figures/stem, context))
-        elif token["type"] not in ("thematic_break", "block_html"): yield Block("token", token)
+        elif token["type"] not in ("thematic_break", "block_html"):
+            yield Block("token", token)
 
 def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
     "A caption without what holds for the whole article."
@@ -212,7 +241,8 @@ def html_inline(tokens: list[dict], context: Context) -> str:
 def _html_words(text: str, context: Context) -> str:
     "Text, with the numbers in it noted."
     def note(found: re.Match) -> str:
-        if not found[1]: return "</data>"
+        if not found[1]:
+            return "</data>"
         quote, records = context.quotes[int(found[1])], context.behind.get(int(found[1]), [])
         where = f"{quote.table}{f', row {quote.row}' if quote.row else ''}{f', column {quote.column}' if quote.column else ''}; from {', '.join(records)}"
         return f'<data title="{html.escape(where)}">'
@@ -220,11 +250,16 @@ def _html_words(text: str, context: Context) -> str:
 
 def _html_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
-    if kind == "text": return _html_words(raw, context)
-    if kind == "codespan": return f"<code>{_html_words(raw, context)}</code>"
-    if kind in ("softbreak", "linebreak"): return "\n"
-    if kind == "inline_html": return ""
-    if kind == "inline_math": return mathml(raw, "inline")
+    if kind == "text":
+        return _html_words(raw, context)
+    if kind == "codespan":
+        return f"<code>{_html_words(raw, context)}</code>"
+    if kind in ("softbreak", "linebreak"):
+        return "\n"
+    if kind == "inline_html":
+        return ""
+    if kind == "inline_math":
+        return mathml(raw, "inline")
     inner = html_inline(token["children"], context)
     if kind == "link":
         url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
@@ -241,23 +276,28 @@ def mathml(latex: str, display: str) -> str:
 def html_block(block: Block, context: Context) -> str:
     "A part of the text as HTML."
     token = block.token
-    if block.kind == "table": return _html_table(block, context)
+    if block.kind == "table":
+        return _html_table(block, context)
     if block.kind == "figure":
         data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
         return f'<figure id="fig-{block.name}"><img alt="{block.name}" src="data:image/png;base64,{data}"><figcaption>{html_inline(block.caption or [], context)}</figcaption></figure>'
     if token["type"] == "heading":
         level, inner = min(6, token["attrs"]["level"] + 1), html_inline(token["children"], context)
         return f'<h{level} id="{anchor(unmarked(plain_text(token["children"])))}">{inner}</h{level}>'
-    if token["type"] == "block_math": return f'<div class="math">{mathml(token["raw"], "block")}</div>'
-    if token["type"] == "block_code": return f"<pre>{html.escape(token['raw'])}</pre>"
+    if token["type"] == "block_math":
+        return f'<div class="math">{mathml(token["raw"], "block")}</div>'
+    if token["type"] == "block_code":
+        return f"<pre>{html.escape(token['raw'])}</pre>"
     if token["type"] == "list":
         tag = "ol" if token["attrs"]["ordered"] else "ul"
         items = "".join("<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>" for item in token["children"])
         return f"<{tag}>{items}</{tag}>"
-    if token["type"] == "block_quote": return "".join(html_block(Block("token", t), context) for t in token["children"])
+    if token["type"] == "block_quote":
+        return "".join(html_block(Block("token", t), context) for t in token["children"])
     return _html_token(token, context)
 
-def anchor(text: str) -> str: return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def anchor(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
     "Cells of the head and of each row of a table."
@@ -283,30 +323,42 @@ def typst_inline(tokens: list[dict], context: Context) -> str:
 
 def _typst_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
-    if kind == "text": return typst_words(raw)
-    if kind == "codespan": return f"#raw({json.dumps(unmarked(raw), ensure_ascii=False)});"
-    if kind in ("softbreak", "linebreak"): return " "
-    if kind == "inline_html": return ""
-    if kind == "inline_math": return f"${typst_math(raw)}$"
+    if kind == "text":
+        return typst_words(raw)
+    if kind == "codespan":
+        return f"#raw({json.dumps(unmarked(raw), ensure_ascii=False)});"
+    if kind in ("softbreak", "linebreak"):
+        return " "
+    if kind == "inline_html":
+        return ""
+    if kind == "inline_math":
+        return f"${typst_math(raw)}$"
     inner = typst_inline(token["children"], context)
     if kind == "link":
         url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
         return f"#link({f'<ref-{key}>' if key else json.dumps(url)})[{inner}];"
-    if kind in ("emphasis", "strong"): return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
+    if kind in ("emphasis", "strong"):
+        return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
     return inner
 
 def typst_block(block: Block, context: Context) -> str:
     "A part of the text as typst's markup."
     token = block.token
-    if block.kind == "table": return _typst_table(block, context)
-    if block.kind == "figure": return _typst_figure(block, context)
-    if token["type"] == "heading": return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
-    if token["type"] == "block_math": return f"$ {typst_math(token['raw'])} $"
-    if token["type"] == "block_code": return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
+    if block.kind == "table":
+        return _typst_table(block, context)
+    if block.kind == "figure":
+        return _typst_figure(block, context)
+    if token["type"] == "heading":
+        return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
+    if token["type"] == "block_math":
+        return f"$ {typst_math(token['raw'])} $"
+    if token["type"] == "block_code":
+        return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
     if token["type"] == "list":
         items = ", ".join("[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]" for item in token["children"])
         return f"#{'enum' if token['attrs']['ordered'] else 'list'}({items})"
-    if token["type"] == "block_quote": return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
+    if token["type"] == "block_quote":
+        return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
     return typst_inline(token["children"], context)
 
 def _size(png: Path) -> tuple[float, float]:  # cm, as `save_figure` draws 200 dots an inch
@@ -336,19 +388,22 @@ def _typst_table(block: Block, context: Context) -> str:
     place = "" if context.appendix else f'placement: auto, {"scope: " + chr(34) + "parent" + chr(34) + ", " if whole else ""}'
     body = (f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} }}, "
             f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})")
-    if not block.name: return f"#text(size: {size:.2f}pt, {body})"
+    if not block.name:
+        return f"#text(size: {size:.2f}pt, {body})"
     return f"#figure({place}kind: table, text(size: {size:.2f}pt, {body}), caption: [{typst_inline(block.caption or [], context)}])"
 
 # %% ../../nbs/65_paper.article.ipynb #a0553400
 LICENCES = {"synthetic": "made by this package, MIT", "bandai": "CC BY-NC 4.0, not part of this repository", "t2m": "the user's own copy (AMASS and HumanAct12 licences)", "kit": "the user's own copy (KIT-ML licence)"}
 
-def _shown(values: list) -> str: return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
+def _shown(values: list) -> str:
+    return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
 
 def made_with(paper: Paper) -> str:
     "The checklist: data, code, environment, seeds, compute, as a table of two columns, and what each stage cost."
     folder = records_folder(paper.tables/"table_2.csv")
     records = [read_record(p) for p in record_paths(folder)]
-    if not records: raise DataError(f"{folder}: no record; expected those of the run")
+    if not records:
+        raise DataError(f"{folder}: no record; expected those of the run")
     made, settings = [r["made_by"] for r in records], paper.settings()
     packages = sorted({p for m in made for p in m.get("versions", {})})
     corpora = {f"{n.removeprefix('corpus ')}, content {c}" for r in records for n, c in r["reads"].items() if n.startswith("corpus ")}
@@ -431,10 +486,12 @@ def section(said: list[str]) -> Section:
     rest = [t for t in tree if t["type"] != "block_quote"]
     ends = next((k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"), len(rest))
     for t in rest:
-        if t["type"] == "heading" and plain_text(t["children"]) == "Limits": t["attrs"]["level"] = 1
+        if t["type"] == "heading" and plain_text(t["children"]) == "Limits":
+            t["attrs"]["level"] = 1
     return Section(title, rest[:ends])
 
-def heading(text: str, level: int = 1) -> dict: return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
+def heading(text: str, level: int = 1) -> dict:
+    return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
 
 @dataclass
 class Article:
@@ -450,7 +507,8 @@ def assemble(sections: list[Section], context: Context) -> Article:
     abstract = next(k for k, t in enumerate(first.tree) if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract."))
     tree = [heading("Abstract"), {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])}, heading("Introduction"),
             *first.tree[:abstract], *first.tree[abstract + 1:]]
-    for s in others: tree += [heading(s.title), *s.tree]
+    for s in others:
+        tree += [heading(s.title), *s.tree]
     pictured = (context.figures/"method.png").is_file()
     opens = list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
     return Article(first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context)))
@@ -510,9 +568,12 @@ def set_pdf(
     import typst
     with tempfile.TemporaryDirectory() as t:
         (Path(t)/"article.typ").write_text(source, encoding="utf-8")
-        for name in names: shutil.copyfile(figures/f"{name}.pdf", Path(t)/f"{name}.pdf")
-        try: path.write_bytes(typst.compile(Path(t)/"article.typ", root=t, ignore_system_fonts=True, timestamp=0))
-        except typst.TypstError as e: raise ConfigError(f"article: {' '.join(str(e).split())[:300]}") from None
+        for name in names:
+            shutil.copyfile(figures/f"{name}.pdf", Path(t)/f"{name}.pdf")
+        try:
+            path.write_bytes(typst.compile(Path(t)/"article.typ", root=t, ignore_system_fonts=True, timestamp=0))
+        except typst.TypstError as e:
+            raise ConfigError(f"article: {' '.join(str(e).split())[:300]}") from None
 
 # %% ../../nbs/65_paper.article.ipynb #6efd0257
 def build_article(
@@ -578,10 +639,13 @@ def make_article(
 
 def make_again(out: str = "", records: str = "tables/records") -> Iterator[str]:  # what was done, line by line
     "Tables and figures from records, and the article from them; into `out` without the article, else where they belong."
-    if not out and records != "tables/records": raise ConfigError("--records: other than tables/records; expected --out beside it")
-    if out: _, left = remake(out, records=records)
+    if not out and records != "tables/records":
+        raise ConfigError("--records: other than tables/records; expected --out beside it")
+    if out:
+        _, left = remake(out, records=records)
     else:
         changed, left = remake_in_place()
         yield "\n  ".join([f"{len(changed)} files changed", *map(str, changed)])
     yield from (f"left as it was: {notebook}: {why}" for notebook, why in left.items() if notebook != ARTICLE)
-    if not out: yield from map(str, make_article())
+    if not out:
+        yield from map(str, make_article())

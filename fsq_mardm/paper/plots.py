@@ -52,7 +52,8 @@ def house_style():
     "Seaborn's paper context with a light grid, for the block only."
     axes = {"axes.grid": True, "grid.color": "0.92", "axes.spines.top": False, "axes.spines.right": False}
     paper = {"legend.frameon": False, "pdf.fonttype": 42, "figure.constrained_layout.use": True}
-    with sns.axes_style("ticks", axes), sns.plotting_context("paper"), matplotlib.rc_context(paper): yield
+    with sns.axes_style("ticks", axes), sns.plotting_context("paper"), matplotlib.rc_context(paper):
+        yield
 
 def plain_log(axis):
     "Logarithmic ticks at 1, 2 and 5, as plain numbers."
@@ -88,8 +89,10 @@ def _means_panel(ax, found: dict, stage: str, relative: bool):
 def _seeds_panel(ax, method: str, found: dict, reference: str):
     "One method: its seeds, their span and mean, and the reference in grey."
     steps, values = found[method]
-    if reference in found and method != reference: ax.plot(found[reference][0], found[reference][1].mean(0), color="0.6", lw=.9)
-    if len(values) > 1: ax.fill_between(steps, values.min(0), values.max(0), color=method_colour(method), alpha=.25, lw=0)
+    if reference in found and method != reference:
+        ax.plot(found[reference][0], found[reference][1].mean(0), color="0.6", lw=.9)
+    if len(values) > 1:
+        ax.fill_between(steps, values.min(0), values.max(0), color=method_colour(method), alpha=.25, lw=0)
     ax.plot(steps, values.T, color=method_colour(method), lw=.4, alpha=.6)
     ax.plot(steps, values.mean(0), ls=method_dashes(method), color=method_colour(method), lw=1.2)
     ax.set_title(method, fontsize=7)
@@ -145,7 +148,8 @@ def interactive_curves(
     "A plotly figure, one colour a bottleneck; `DataError` where no run has the scalar."
     import plotly.graph_objects as go  # slow to import
     fig = go.Figure()
-    for method, seeds in runs.items(): _add_method(fig, method, {s: c[tag] for s, c in seeds.items() if tag in c}, weight)
+    for method, seeds in runs.items():
+        _add_method(fig, method, {s: c[tag] for s, c in seeds.items() if tag in c}, weight)
     if not fig.data:
         known = sorted({t for seeds in runs.values() for curves in seeds.values() for t in curves})
         raise DataError(f"log: found no scalar {tag!r} in any run, expected one of {', '.join(known)}")
@@ -167,7 +171,8 @@ def label_points(
             note.set_position((dx, dy))
             note.set_horizontalalignment("left" if dx > 0 else "right")
             box = note.get_window_extent(renderer)
-            if not any(box.overlaps(b) for b in taken): break
+            if not any(box.overlaps(b) for b in taken):
+                break
         taken.append(box)
 
 # %% ../../nbs/62_paper.plots.ipynb #357bd07b
@@ -252,7 +257,8 @@ def _move_panel(ax, moves: dict):
             ax.plot([low, high], [i, i], color=method_colour(method), lw=1.2)
             ax.plot(value, i, MOVES[kind][0], color=method_colour(method), ms=5, mfc=hollow(kind))
     shown = [k for k in MOVES if any(k in kinds for kinds in moves.values())]
-    for k in shown: ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
+    for k in shown:
+        ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
     ax.set(xscale="log", xlabel="displacement, mm", yticks=range(len(moves)), yticklabels=list(moves), ylim=(len(moves) - .4, -.6))
     plain_log(ax.xaxis)
     columns = min(2, len(shown))
@@ -266,7 +272,8 @@ def _noise_panel(ax, noise: dict):
         drawn = [(plain, "-", method)] + ([] if np.allclose(plain, snapped) else [(snapped, ":", None)])
         for values, dash, label in drawn:
             ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=width, label=label)
-            if len(values) > 1: ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
+            if len(values) > 1:
+                ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
     ax.plot([], [], ":", color="0.35", lw=1.2, label="after snapping")
     levels = next(iter(noise.values()))["levels"]
     ax.set(xlabel="noise on the codes, share of their spread", ylabel="displacement, mm", ylim=(0, None), xscale="log")
@@ -297,7 +304,8 @@ def plot_topology(
 # %% ../../nbs/62_paper.plots.ipynb #0624ab17
 def _with_chance(value: float, chance: float | None) -> str:
     "A number with what chance gives in brackets below; nothing where there is none."
-    if not np.isfinite(value): return ""
+    if not np.isfinite(value):
+        return ""
     return f"{value:.2f}" if chance is None else f"{value:.2f}\n({chance:.2f})"
 
 def plot_factors(
@@ -317,7 +325,8 @@ def plot_factors(
             text = np.array([[_with_chance(v, c) for v, c in zip(row, other)] for row, other in zip(panel, by)])
             sns.heatmap(panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look)
             ax.set_title(title, fontsize=7)
-            ax.tick_params(axis="x", rotation=40); ax.tick_params(axis="y", rotation=0, length=0)
+            ax.tick_params(axis="x", rotation=40)
+            ax.tick_params(axis="y", rotation=0, length=0)
             plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
     return fig
 
@@ -348,17 +357,21 @@ def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., w
     bones = [(j, p) for j, p in enumerate(parents) if p >= 0]
     look = dict(colors=[colours[j] for j, _ in bones], linewidths=width, alpha=alpha, capstyle="round")
     ax.add_collection(LineCollection([(points[j], points[p]) for j, p in bones], **look))
-    if head is not None: ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
+    if head is not None:
+        ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
 
 def _strip(ax, joints, parents, colours, head, fps: float, poses: int, spacing: float, top: float):
     "One row of a strip: poses over the ground, ticks in seconds."
     frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
-    for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
+    for k, f in enumerate(frames):
+        draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
     ax.axhline(0, color="0.7", lw=.8, zorder=0)
     ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
     ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
     ax.tick_params(length=0, pad=1)
-    ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
+    ax.grid(False)
+    ax.yaxis.set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
 
 # %% ../../nbs/62_paper.plots.ipynb #91b8c6ad
 def plot_strips(
@@ -374,7 +387,8 @@ def plot_strips(
     height = (top + .1)*(.62*poses + .3)/wide + .42
     with house_style():
         fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, height*len(rows)), squeeze=False)
-        if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8, parse_math=False)
+        if title:
+            fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8, parse_math=False)
         for ax, (label, joints) in zip(axes[:, 0], rows):
             _strip(ax, joints, parents, colours, head, fps, poses, spacing, top)
             ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3, parse_math=False)
@@ -401,7 +415,6 @@ def plot_level_sweep(
                 draw_pose(ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None)
             ax.set(xlim=(-.8, .8), ylim=(-.1, 2.), aspect="equal", title=f"{label}: {values[0]:g} to {values[-1]:g}")
     return fig
-
 
 # %% ../../nbs/62_paper.plots.ipynb #7f235f87
 def turned(points: np.ndarray, yaw: float = .55, pitch: float = .35) -> np.ndarray:  # (n, 3): across, up, towards the reader
@@ -439,7 +452,8 @@ def _masked_panel(ax, hidden: list[bool]):
 
 def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     "One coordinate from noise to a level: many paths pale, the one that begins highest strong."
-    for level in levels: ax.axhline(level, color="0.85", lw=.6, zorder=0)
+    for level in levels:
+        ax.axhline(level, color="0.85", lw=.6, zorder=0)
     ax.plot(times, paths.T, color=method_colour("FSQ"), lw=.5, alpha=.25)
     strong = paths[paths[:, 0].argsort()[-3]]
     ax.plot(times, strong, color=method_colour("FSQ"), lw=1.8)
@@ -448,7 +462,6 @@ def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     ax.set_xticklabels(["noise", "data"], fontsize=6)
     ax.set_yticklabels([f"{v:g}" for v in levels], fontsize=5)
     ax.grid(False)
-
 
 # %% ../../nbs/62_paper.plots.ipynb #1f47251c
 def plot_method(
@@ -470,12 +483,14 @@ def plot_method(
         _masked_panel(axes[2], [False, True, False, True, True, False])
         _path_panel(axes[3], levels, times, paths)
         titles = ("motion, four frames a token", "encoder: points of a grid", "some tokens are hidden", "head: noise to a level")
-        for ax in axes[:3]: ax.axis("off")
+        for ax in axes[:3]:
+            ax.axis("off")
         fig.canvas.draw()
         fig.set_layout_engine("none")
         box = axes[3].get_position()
         axes[3].set_position([box.x0, box.y0 + .1*box.height, box.width, .82*box.height])
-        for letter, ax, title in zip("abcd", axes, titles): fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
+        for letter, ax, title in zip("abcd", axes, titles):
+            fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
         _arrows(fig, axes, ("encode", "lift", "denoise"))
     return fig
 
@@ -488,4 +503,3 @@ def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
         fig.add_artist(FancyArrowPatch((x - .025, .11), (x + .025, .11), **look))
     fig.add_artist(FancyArrowPatch((.9, .0), (.1, .0), **look))
     fig.text(.5, .02, "snap, lift, and decode", ha="center", fontsize=6, color="0.3")
-
