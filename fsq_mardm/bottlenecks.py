@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IdentityBottleneck', 'NarrowBottleneck', 'VQBottleneck', 'FSQBottleneck', 'BoundedBottleneck', 'ScrambledBottleneck',
-           'ScrambledLevelsBottleneck', 'disorder', 'MetricFSQBottleneck']
+           'disorder', 'ScrambledLevelsBottleneck', 'MetricFSQBottleneck']
 
 # %% ../nbs/32_bottlenecks.ipynb #b35a8abb
 import numpy as np
@@ -112,7 +112,8 @@ def lift(self: FSQBottleneck, codes: Tensor) -> Tensor:
     if not self.isometric:
         return NarrowBottleneck.lift(self, codes)
     q, r = torch.linalg.qr(self.post.weight.float())
-    return F.linear(codes.to(q.dtype), q * r.diagonal().sign() * self.log_scale.exp(), self.post.bias)
+    columns = q * r.diagonal().sign() * self.log_scale.exp()  # the signs make the decomposition unique
+    return F.linear(codes.to(q.dtype), columns, self.post.bias)
 
 # %% ../nbs/32_bottlenecks.ipynb #aa2284ab
 class BoundedBottleneck(NarrowBottleneck):
@@ -135,7 +136,8 @@ class ScrambledBottleneck(FSQBottleneck):
 
     def scramble(self, device=None) -> None:
         "Draw the permutation and its inverse, from the seed alone."
-        order = np.random.RandomState(derive_seed(self.seed, "scramble") % 2**32).permutation(self.quantizer.codebook_size)
+        rng = np.random.RandomState(derive_seed(self.seed, "scramble") % 2**32)
+        order = rng.permutation(self.quantizer.codebook_size)
         for name, table in dict(forth=order, back=np.argsort(order)).items():
             self.register_buffer(name, torch.as_tensor(table, dtype=torch.int64, device=device), persistent=False)
 
@@ -155,6 +157,17 @@ class ScrambledBottleneck(FSQBottleneck):
     def _sent(self, codes: Tensor, table: Tensor) -> Tensor:
         return self.quantizer.code_of(table[self.quantizer.codes_to_indices(codes)])
 
+# %% ../nbs/32_bottlenecks.ipynb #a86b3ac4
+def disorder(
+    n: int,  # levels
+    rng: np.random.RandomState,
+) -> np.ndarray:  # (n,) a permutation that neither keeps nor reverses the order; of 2 levels there is none
+    "A random permutation that is not monotone."
+    while True:
+        order = rng.permutation(n)
+        if n < 3 or len(np.unique(np.sign(np.diff(order)))) == 2:
+            return order
+
 # %% ../nbs/32_bottlenecks.ipynb #a0a5506f
 class ScrambledLevelsBottleneck(ScrambledBottleneck):
     "FSQ whose levels are sent through a fixed permutation within each channel."
@@ -171,16 +184,6 @@ class ScrambledLevelsBottleneck(ScrambledBottleneck):
         digits = self.quantizer.digits(codes)
         moved = table.expand(*digits.shape, -1).gather(-1, digits[..., None])[..., 0]
         return (moved - self.quantizer.unit) / self.quantizer.unit
-
-def disorder(
-    n: int,  # levels
-    rng: np.random.RandomState,
-) -> np.ndarray:  # (n,) a permutation that neither keeps nor reverses the order; of 2 levels there is none
-    "A random permutation that is not monotone."
-    while True:
-        order = rng.permutation(n)
-        if n < 3 or len(np.unique(np.sign(np.diff(order)))) == 2:
-            return order
 
 # %% ../nbs/32_bottlenecks.ipynb #52668b8e
 class MetricFSQBottleneck(FSQBottleneck):
