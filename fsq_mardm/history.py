@@ -17,7 +17,8 @@ from .config import ConfigError, DataError, open_zip, shown
 from .corpus import parse_array
 
 # %% ../nbs/42_history.ipynb #6fa98e42
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError)  # what zipfile raises
+# what zipfile raises
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError)
 
 def read_history(
     out,  # folder of a run
@@ -31,10 +32,14 @@ def read_history(
             rows = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
     except _DAMAGED as e:
         why = shown(str(e))
-        raise DataError(f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote") from None
+        raise DataError(
+            f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote"
+        ) from None
     rows = {name: parse_array(data, f"{path}: {shown(name)}") for name, data in rows.items()}
     if "step" not in rows or len({len(row) for row in rows.values()}) > 1:
-        raise DataError(f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'")
+        raise DataError(
+            f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'"
+        )
     return rows
 
 # %% ../nbs/42_history.ipynb #3b1f6c0e
@@ -50,7 +55,9 @@ def read_events(
     except OSError as e:
         raise DataError(f"{folder}: cannot be read ({e.strerror}); expected a TensorBoard log") from None
     read = {tag: log.Scalars(tag) for tag in log.Tags()["scalars"]}
-    return {tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()}
+    return {
+        tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()
+    }
 
 # %% ../nbs/42_history.ipynb #c19d5f27
 def last_course(
@@ -98,7 +105,9 @@ def find_runs(
         if match := re.fullmatch(rf"(.+)_{stage}-seed(\d+)", path.name):
             found.setdefault(match[1], {})[int(match[2])] = path
     if not found:
-        raise DataError(f"{folder}: found no run named METHOD_{stage}-seedN; expected trained runs, `make paper` makes small ones")
+        raise DataError(
+            f"{folder}: found no run named METHOD_{stage}-seedN; expected trained runs, `make paper` makes small ones"
+        )
     if missing := [m for m in methods if m not in found]:
         raise DataError(f"{folder}: found no run {missing[0]}_{stage}-seedN, expected one of {', '.join(found)}")
     return {m: dict(sorted(found[m].items())) for m in methods or found}

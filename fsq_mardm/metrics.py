@@ -18,7 +18,8 @@ from .stats import Estimate, jackknife
 
 # %% ../nbs/51_metrics.ipynb #aa2b658f
 ArrayLike = np.ndarray | torch.Tensor | Sequence
-Draws = np.random.Generator | np.random.RandomState | torch.Generator | int  # what random numbers come from; an integer is a seed
+# what random numbers come from; an integer is a seed
+Draws = np.random.Generator | np.random.RandomState | torch.Generator | int
 
 def _matrix(
     x: ArrayLike,
@@ -27,7 +28,8 @@ def _matrix(
     least: int = 1,  # least number of rows
 ) -> torch.Tensor:
     "`x` as a float64 tensor on its own device; `DataError` on a wrong shape, too few rows or a value that is not finite."
-    x = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))).detach()  # by numpy: torch reads a list of floats as float32
+    # by numpy: torch reads a list of floats as float32
+    x = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))).detach()
     x = x.to(torch.float64) if x.device.type != "mps" else x.cpu().double()
     if x.ndim != ndim:
         raise DataError(f"{name}: found shape {tuple(x.shape)}, expected {ndim} axes")
@@ -44,7 +46,9 @@ def _pair(a: ArrayLike, b: ArrayLike, names: tuple[str, str], least: int = 1) ->
     "Two matrices of equal shape on one device."
     a, b = _matrix(a, names[0], least=least), _matrix(b, names[1], least=least)
     if a.shape != b.shape:
-        raise DataError(f"{names[0]} and {names[1]}: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones")
+        raise DataError(
+            f"{names[0]} and {names[1]}: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones"
+        )
     return a, b.to(a.device)
 
 # %% ../nbs/51_metrics.ipynb #c806263e
@@ -76,7 +80,9 @@ def frechet_distance(
     gen: ArrayLike | tuple,  # (M, D) embeddings, or their statistics
 ) -> float:
     "Frechet distance of two Gaussian fits (FID; Heusel et al. 2017), in float64. `DataError` below 2 samples."
-    (m1, r1), (m2, r2) = (x if isinstance(x, tuple) else frechet_statistics(x, n) for x, n in ((real, "real"), (gen, "gen")))
+    (m1, r1), (m2, r2) = (
+        x if isinstance(x, tuple) else frechet_statistics(x, n) for x, n in ((real, "real"), (gen, "gen"))
+    )
     if m1.shape != m2.shape:
         raise DataError(f"real and gen: found widths {len(m1)} and {len(m2)}, expected equal ones")
     m2, r2 = m2.to(m1.device), r2.to(m1.device)
@@ -98,7 +104,9 @@ def frechet_estimate(
     n = sets["made"].shape[1]
     for name, x in sets.items() if given else [*sets.items(), ("real", base[None])]:
         if x.shape[1] != n:
-            raise DataError(f"{name}: found {x.shape[1]} motions, expected {n}: a Frechet distance depends on their number")
+            raise DataError(
+                f"{name}: found {x.shape[1]} motions, expected {n}: a Frechet distance depends on their number"
+            )
     def statistic(rows: np.ndarray) -> float:
         fit = base if given else frechet_statistics(base[rows])
         mine, *theirs = (np.mean([frechet_distance(fit, x[rows]) for x in side]) for side in sets.values())
@@ -142,7 +150,9 @@ def distinct_pools(
     fits = lambda pools: np.minimum(sizes, pools).sum() >= pools*pool  # a description comes once in each pool at most
     count = max((p for p in range(1, len(descriptions)//pool + 1) if fits(p)), default=0)
     if not count:
-        raise DataError(f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}")
+        raise DataError(
+            f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}"
+        )
     commonest = sorted(groups.values(), key=len, reverse=True)
     chosen = np.array([i for g in commonest for i in g[:count]][:count*pool])
     return chosen.reshape(pool, count).T  # neighbours, which may be alike, go to different pools
@@ -192,7 +202,9 @@ def r_precision(
     pools: np.ndarray | None = None,  # (P, K) own pools, e.g. `distinct_pools`; replaces pool and remainder
 ) -> np.ndarray:  # (top_k,) share of texts whose own motion is among the nearest 1, 2, .. top_k
     "R-precision (Guo et al. 2022): cumulative, so the values never fall. Chance is k / pool."
-    rows, count = pools_in_order(len(text), pool, remainder) if pools is None else (pools, np.ones(np.shape(pools), bool))
+    rows, count = (
+        pools_in_order(len(text), pool, remainder) if pools is None else (pools, np.ones(np.shape(pools), bool))
+    )
     ranks = own_ranks(text, motion, rows).cpu().numpy()[count]
     return np.array([(ranks < k).mean() for k in range(1, top_k + 1)])
 
@@ -216,8 +228,14 @@ def gallery_retrieval(
 ) -> dict[str, float]:  # "R@k" shares, "median_rank" (1 = first), "gallery" size
     "Retrieval of motions by text among all N of them; chance is k / N."
     text, motion = _pair(text, motion, ("text", "motion"))
-    ranks = (_ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)).cpu().numpy()
-    return {**{f"R@{k}": float((ranks < k).mean()) for k in ks}, "median_rank": float(np.median(ranks) + 1), "gallery": len(text)}
+    ranks = (
+        (_ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)).cpu().numpy()
+    )
+    return {
+        **{f"R@{k}": float((ranks < k).mean()) for k in ks},
+        "median_rank": float(np.median(ranks) + 1),
+        "gallery": len(text),
+    }
 
 def _described_ranks(text: torch.Tensor, motion: torch.Tensor, descriptions: Sequence[str], block: int | None = None) -> torch.Tensor:  # (N,)
     "For each text, how many motions are nearer than the nearest of its own description."
@@ -291,7 +309,9 @@ def mpjpe(
     "Mean per-joint position error after aligning the root of every frame; take `.mean()` for one number."
     a, b = torch.as_tensor(gt), torch.as_tensor(pred)
     if a.shape != b.shape or a.shape[-1:] != (3,):
-        raise DataError(f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)")
+        raise DataError(
+            f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)"
+        )
     if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         raise DataError("joints: found NaN or infinity, expected finite positions")
     if root is not None:

@@ -41,7 +41,9 @@ def read_notebook(
         raise ConfigError(f"{path}: cannot be read ({e}); expected a notebook") from None
     if conflict := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise ConfigError(f"{path}: line {line} is a mark of a merge conflict; expected the conflict resolved (nbdev_fix)")
+        raise ConfigError(
+            f"{path}: line {line} is a mark of a merge conflict; expected the conflict resolved (nbdev_fix)"
+        )
     try:
         if "nbformat" not in json.loads(text):
             raise ValueError("it names no nbformat")
@@ -242,9 +244,19 @@ def _execute(
 ) -> None:
     "papermill's execution; the copy is saved after each cell."
     papermill.execute_notebook(
-        source, str(output), parameters, cwd=str(cwd or "."),
-        engine_name=_ENGINE, kernel_name="python3", language="python", manager=manager,
-        progress_bar=progress, start_timeout=300, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr,
+        source,
+        str(output),
+        parameters,
+        cwd=str(cwd or "."),
+        engine_name=_ENGINE,
+        kernel_name="python3",
+        language="python",
+        manager=manager,
+        progress_bar=progress,
+        start_timeout=300,
+        request_save_on_cell_execute=True,
+        autosave_cell_every=0,
+        stderr_file=sys.stderr,
     )
 
 def _one_line(error: Exception) -> str:
@@ -322,7 +334,9 @@ def notebook_map(
 ) -> str:  # Markdown
     "What each definition notebook is about, by layer, from their own titles."
     layers = ("base", "motion", "data", "model", "learn", "measure and use", "paper", "top")
-    said = "`NN_name.ipynb` defines, explains and proves the module `fsq_mardm/name.py`; imports only go to a lower layer."
+    said = (
+        "`NN_name.ipynb` defines, explains and proves the module `fsq_mardm/name.py`; imports only go to a lower layer."
+    )
     parts = ["# Map of the notebooks", said]
     for k, layer in enumerate(layers):
         lines = [_about(p) for p in sorted(Path(notebooks).glob(f"{k}[0-9]_*.ipynb"))]

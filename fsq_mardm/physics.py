@@ -32,7 +32,9 @@ def _clips(
     clips = [joints] if single else list(joints)
     lengths = [len(c) for c in clips] if lengths is None else [int(n) for n in np.atleast_1d(np.asarray(lengths))]
     if not clips or len(clips) != len(lengths):
-        raise DataError(f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one")
+        raise DataError(
+            f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one"
+        )
     return [_clip(i, c, n, least)*scale for i, (c, n) in enumerate(zip(clips, lengths))]
 
 def _clip(i: int, clip: np.ndarray | torch.Tensor, length: int, least: int) -> np.ndarray:
@@ -75,7 +77,9 @@ def _skating(c: np.ndarray, fps: float, feet: tuple, height: float, speed: float
     low = toes[..., 1] < height
     pace = _size(np.diff(toes[..., [0, 2]], axis=1))*fps
     steps, before = pace.shape[1], window//2
-    padded = np.pad(pace, ((0, 0), (before, window - 1 - before), (0, 0)), mode="symmetric" if steps >= window else "edge")
+    padded = np.pad(
+        pace, ((0, 0), (before, window - 1 - before), (0, 0)), mode="symmetric" if steps >= window else "edge"
+    )
     mean = np.stack([padded[:, k:k + steps] for k in range(window)]).mean(0)
     slides = low[:, :-1] & low[:, 1:] & (pace > speed) & (mean > speed)
     return slides.any(2).mean(1)
@@ -153,7 +157,8 @@ def _bones(c: np.ndarray, parents: tuple) -> np.ndarray:
     ends = [j for j, parent in enumerate(parents) if parent >= 0]
     size = _size(c[:, :, ends] - c[:, :, [parents[j] for j in ends]])
     mean = size.mean(1)
-    change = np.divide(np.ptp(size, axis=1), mean, out=np.zeros_like(mean), where=mean > 0)  # a bone of length 0 does not change
+    # a bone of length 0 does not change
+    change = np.divide(np.ptp(size, axis=1), mean, out=np.zeros_like(mean), where=mean > 0)
     return 100*change.max(1)
 
 def bone_variation(
@@ -215,9 +220,13 @@ def physics_metrics(
     parents: tuple[int, ...] = HUMANML3D.parents,  # of the joints
 ) -> dict[str, np.ndarray]:  # name -> (B,) one number a clip: skating, penetration, float (mm), jerk (m/s^3), bone_variation (%)
     "Every physical measure of every clip."
-    measures = {"skating": partial(_skating, fps=fps, feet=feet, height=0.05, speed=0.5, window=5),
-                "penetration": partial(_off_floor, side=-1, tolerance=TOLERANCE), "float": partial(_off_floor, side=1, tolerance=TOLERANCE),
-                "jerk": partial(_jerk, fps=fps), "bone_variation": partial(_bones, parents=parents)}
+    measures = {
+        "skating": partial(_skating, fps=fps, feet=feet, height=0.05, speed=0.5, window=5),
+        "penetration": partial(_off_floor, side=-1, tolerance=TOLERANCE),
+        "float": partial(_off_floor, side=1, tolerance=TOLERANCE),
+        "jerk": partial(_jerk, fps=fps),
+        "bone_variation": partial(_bones, parents=parents),
+    }
     return dict(zip(measures, _measured(_clips(joints, lengths, 4, scale), *measures.values())))
 
 # %% ../nbs/53_physics.ipynb #9a508f45

@@ -111,7 +111,9 @@ class Probe:
 def _windows(motions: Tensor, lengths: np.ndarray, rng: np.random.Generator, samples: int, frames: int) -> Tensor:
     "Random windows (samples, frames, D), uniform over clips that are long enough and over where they begin."
     if motions.ndim != 3 or len(motions) != len(lengths):
-        raise DataError(f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N")
+        raise DataError(
+            f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N"
+        )
     usable = np.flatnonzero(lengths >= frames)
     if not len(usable):
         raise DataError(f"motions: the longest has {lengths.max(initial=0)} frames, expected at least one of {frames}")
@@ -329,7 +331,10 @@ def straight_lines(probe: Probe, rng: np.random.Generator, steps: int = 8, snap:
     length, ends = sum(gap(p, q) for p, q in zip(path, path[1:])), gap(path[0], path[-1])
     keep = ends > 1e-9
     ratio = bootstrapped(np.median, length[keep] / ends[keep], rng=rng, shuffle=False)
-    return dict(path_ratio=ratio, jerk_ratio=third_difference(path[steps // 2], probe.space) / max(third_difference(path[0], probe.space), 1e-12))
+    return dict(
+        path_ratio=ratio,
+        jerk_ratio=third_difference(path[steps // 2], probe.space) / max(third_difference(path[0], probe.space), 1e-12),
+    )
 
 # %% ../nbs/52_topology.ipynb #824bd101
 def noise_robustness(probe: Probe, rng: np.random.Generator, levels=(0.05, 0.1, 0.2, 0.4, 0.8)) -> list:
@@ -352,7 +357,9 @@ def ridge_readout(
     for f in range(folds):
         train, test = x[fold != f], x[fold == f]
         mean = y[fold != f].mean()
-        weight = np.linalg.solve(train.T @ train + penalty * len(train) * np.eye(x.shape[1]), train.T @ (y[fold != f] - mean))
+        weight = np.linalg.solve(
+            train.T @ train + penalty * len(train) * np.eye(x.shape[1]), train.T @ (y[fold != f] - mean)
+        )
         out[fold == f] = test @ weight + mean
     return out
 
@@ -374,12 +381,19 @@ def factor_monotonicity(
         x, y = coordinates[have], value[have]
         null = rng.permutation(y)
         monotone, channel = best(x, y)
-        out[name] = dict(monotone=monotone, channel=channel, monotone_shuffled=best(x, null)[0], n=int(have.sum()),
-                         probe=spearman(ridge_readout(x, y, rng), y), probe_shuffled=spearman(ridge_readout(x, null, rng), null))
+        out[name] = dict(
+            monotone=monotone,
+            channel=channel,
+            monotone_shuffled=best(x, null)[0],
+            n=int(have.sum()),
+            probe=spearman(ridge_readout(x, y, rng), y),
+            probe_shuffled=spearman(ridge_readout(x, null, rng), null),
+        )
     return out
 
 # %% ../nbs/52_topology.ipynb #ee828ab9
-MEASURES = ("swap", "near", "pairs", "moves", "lipschitz", "lines", "noise", "factors", "forms")  # each with draws of its own
+# each with draws of its own
+MEASURES = ("swap", "near", "pairs", "moves", "lipschitz", "lines", "noise", "factors", "forms")
 
 def topology_report(
     ae,  # an autoencoder of the zoo
@@ -408,16 +422,28 @@ def topology_report(
 def _distances(probe: Probe, draws: dict, repeats: int) -> dict:
     "Whether displacement follows code distance."
     wide, near, inside = swaps(probe, draws["swap"]), swaps(probe, draws["near"], near=True), probe.ae.bottleneck
-    grid = {} if probe.ae.grid is None else dict(fsq=inside.quantizer, scale=getattr(inside, "scale", torch.ones(())).detach().cpu())
-    return dict(swap=swap_correlation(wide, draws["swap"], repeats), swap_near=swap_correlation(near, draws["near"], repeats),
-                swap_curve=swap_curve(wide, spread(probe)), forms=distance_forms(wide, draws["forms"], **grid),
-                pairs=pair_correlation(probe, draws["pairs"], repeats))
+    grid = (
+        {}
+        if probe.ae.grid is None
+        else dict(fsq=inside.quantizer, scale=getattr(inside, "scale", torch.ones(())).detach().cpu())
+    )
+    return dict(
+        swap=swap_correlation(wide, draws["swap"], repeats),
+        swap_near=swap_correlation(near, draws["near"], repeats),
+        swap_curve=swap_curve(wide, spread(probe)),
+        forms=distance_forms(wide, draws["forms"], **grid),
+        pairs=pair_correlation(probe, draws["pairs"], repeats),
+    )
 
 def _shapes(probe: Probe, draws: dict, repeats: int) -> dict:
     "What small steps, straight lines and noise do."
-    return dict(moves=smallest_moves(probe, draws["moves"], repeats), lipschitz=lipschitz_quantiles(probe, draws["lipschitz"]),
-                lines=straight_lines(probe, draws["lines"]), lines_snapped=straight_lines(probe, draws["lines"], snap=True),
-                noise=noise_robustness(probe, draws["noise"]))
+    return dict(
+        moves=smallest_moves(probe, draws["moves"], repeats),
+        lipschitz=lipschitz_quantiles(probe, draws["lipschitz"]),
+        lines=straight_lines(probe, draws["lines"]),
+        lines_snapped=straight_lines(probe, draws["lines"], snap=True),
+        noise=noise_robustness(probe, draws["noise"]),
+    )
 
 @torch.no_grad()
 def mean_targets(ae, motions: Tensor, lengths, batch: int = 64) -> np.ndarray:
@@ -439,7 +465,13 @@ def flat_topology(
     out = {}
     for name, v in {**{k: report[k] for k in ("swap", "swap_near", "pairs")}, **paths, **moves}.items():
         out |= {name if k == "value" else f"{name}_{k}": v[k] for k in ("value", "low", "high", "shuffled") if k in v}
-    out |= {f"lipschitz_{k}": v for k, v in report["lipschitz"].items()} | {f"form_{k}": v for k, v in report["forms"].items()}
+    out |= {f"lipschitz_{k}": v for k, v in report["lipschitz"].items()} | {
+        f"form_{k}": v for k, v in report["forms"].items()
+    }
     for row in report["noise"]:
         out |= {f"noise_{row['noise']:g}": row["plain"], f"noise_{row['noise']:g}_snapped": row["snapped"]}
-    return {**out, "jerk_ratio": report["lines"]["jerk_ratio"], **{k: report[k] for k in ("target_spread", "occupied_axes")}}
+    return {
+        **out,
+        "jerk_ratio": report["lines"]["jerk_ratio"],
+        **{k: report[k] for k in ("target_spread", "occupied_axes")},
+    }

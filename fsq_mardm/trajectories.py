@@ -23,7 +23,8 @@ class Paths:
     "What the solver went through for each token."
     t: np.ndarray  # (K+1,) share of the way from noise (0) to data (1); the time of the straight path for SiT
     x: Tensor  # (K+1, N, d) states, in the targets' own unit, never snapped
-    estimate: Tensor | None = None  # (K, N, d) the end that the head sees from each state but the last, guided, in the same unit
+    # (K, N, d) the end that the head sees from each state but the last, guided, in the same unit
+    estimate: Tensor | None = None
     mass: Tensor | None = None  # (N, G) posterior probability, before the last step, of the point where the token ends
 
 def end_estimate(
@@ -56,14 +57,20 @@ def _walk(process, sample, net, noise, solver, steps, temperature=1.) -> tuple[T
         seen.append((t, x, out))
         return out
     end = sample(watched, noise, solver, steps, temperature)
-    seen = seen[::FIXED_SOLVERS[solver][1] if solver in FIXED_SOLVERS else 1]  # the first reading of each step is on the path
+    # the first reading of each step is on the path
+    seen = seen[::FIXED_SOLVERS[solver][1] if solver in FIXED_SOLVERS else 1]
     times = [i/len(seen) for i in range(len(seen))] if isinstance(process, DDPM) else [float(t[0]) for t, _, _ in seen]
     mass = None
     if isinstance(process, GridPosterior):
         t, x, out = seen[-1]
         p = process.log_posterior(lambda x, t: out, x, t).exp()
         mass = p.gather(-1, process.nearest(end)[..., None])[..., 0]
-    return end, Walk(times, torch.stack([*(x for _, x, _ in seen), end]), torch.stack([end_estimate(process, o, x, t) for t, x, o in seen]), mass)
+    return end, Walk(
+        times,
+        torch.stack([*(x for _, x, _ in seen), end]),
+        torch.stack([end_estimate(process, o, x, t) for t, x, o in seen]),
+        mass,
+    )
 
 @contextmanager
 def watch(mardm):
@@ -91,7 +98,9 @@ def denoising_paths(
 ) -> Paths:
     "The paths of all tokens of some generated motions."
     if solver == "dopri5" or not isinstance(solver_steps, int):
-        raise ConfigError(f"denoising: found {solver!r} with {solver_steps!r} steps, expected a solver with one fixed number of steps")
+        raise ConfigError(
+            f"denoising: found {solver!r} with {solver_steps!r} steps, expected a solver with one fixed number of steps"
+        )
     with watch(made.mardm) as seen:
         made.features(captions, lengths, seeds, solver=solver, solver_steps=solver_steps, **sampling)
     mean, std = made.mardm.target_mean, made.mardm.target_std
@@ -143,8 +152,14 @@ def distance_measures(
     "Distances of targets to their nearest codes."
     d, inside = code_distance(ae, x)[1], inside_hull(ae, x)
     own = d[inside] if inside.any() else torch.full((1,), torch.nan)
-    found = {"mean": own.mean(), "rms": own.square().mean().sqrt(), "q95": np.quantile(own.numpy(), .95), "near": (own < .1).float().mean(),
-             "outside": 1 - inside.float().mean(), "max": d.max()}
+    found = {
+        "mean": own.mean(),
+        "rms": own.square().mean().sqrt(),
+        "q95": np.quantile(own.numpy(), 0.95),
+        "near": (own < 0.1).float().mean(),
+        "outside": 1 - inside.float().mean(),
+        "max": d.max(),
+    }
     return {k: float(v) for k, v in found.items()}
 
 def chance_measures(ae, x: Tensor, seed: int = 0, rows: int = 20000) -> dict:
@@ -158,7 +173,12 @@ def path_measures(
     "Distance to the nearest code and share of settled tokens along the paths."
     rows, codes = [distance_measures(ae, x) for x in paths.x], [code_distance(ae, x)[0] for x in paths.x]
     settled = torch.stack([(code == codes[-1]).all(-1) for code in codes]).flip(0).cumprod(0).flip(0).float().mean(1)
-    found = {"t": paths.t.tolist(), **{k: [r[k] for r in rows] for k in rows[0]}, "settled": settled.tolist(), "chance": chance_measures(ae, paths.x[-1])}
+    found = {
+        "t": paths.t.tolist(),
+        **{k: [r[k] for r in rows] for k in rows[0]},
+        "settled": settled.tolist(),
+        "chance": chance_measures(ae, paths.x[-1]),
+    }
     if paths.estimate is not None:
         found["agrees"] = [float((code_distance(ae, e)[0] == codes[-1]).float().mean()) for e in paths.estimate]
     return found | ({} if paths.mass is None else {"mass": float(paths.mass.mean())})
@@ -181,7 +201,9 @@ def teacher_forced(
     lengths = torch.as_tensor(lengths).cpu()
     mask = mardm.draw_mask(lengths, target.shape[1], generator).to(target.device)
     padding = (torch.arange(target.shape[1]) >= lengths[:, None]).to(target.device)
-    shown = torch.where(mask[..., None], mardm.mask_latent, ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.))
+    shown = torch.where(
+        mask[..., None], mardm.mask_latent, ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.)
+    )
     z, real = mardm.trunk(shown, cond, padding)[mask], target[mask]
     goal, found = (real - mardm.target_mean)/mardm.target_std, {"t": list(times), "agrees": []}
     for s in times:

@@ -131,7 +131,9 @@ def placed(self: VQ, x: Tensor) -> Tensor:
 @patch
 def _buffers_of(self: VQ, seed: int) -> None:
     "The codebook, normal until data is seen, and its moving averages; they are saved with the weights."
-    first = torch.randn(self.codebook_size, self.dim, generator=torch_rng(seed, "codebook"), device="cpu") / self.dim**0.5
+    first = (
+        torch.randn(self.codebook_size, self.dim, generator=torch_rng(seed, "codebook"), device="cpu") / self.dim**0.5
+    )
     self.register_buffer("codebook", torch.empty(self.codebook_size, self.dim))
     if not self.codebook.is_meta:
         self.codebook.copy_(self.placed(first))
@@ -297,7 +299,8 @@ def _search_all(self: RVQ, x: Tensor) -> Tensor:
     "x (n, d) -> indices (n, layers) of the nearest of all sums."
     best = nearest_code(x, self.sums())
     sizes = [layer.codebook_size for layer in map(self.layer, range(self.n_layers))]
-    return torch.stack([best // math.prod(sizes[i + 1:]) % n for i, n in enumerate(sizes)], -1)  # digits, last layer lowest
+    # digits, last layer lowest
+    return torch.stack([best // math.prod(sizes[i + 1:]) % n for i, n in enumerate(sizes)], -1)
 
 # %% ../nbs/31_vq.ipynb #3e9522a4
 @patch

@@ -115,13 +115,19 @@ def check_corpus_setting(
     "`ConfigError` unless the corpus is known or its source is a corpus, and there is a source where one is needed."
     if corpus not in CORPORA and not (Path(source)/"corpus.json").is_file():
         known = ", ".join(CORPORA)
-        raise ConfigError(f"corpus {shown(corpus)} is unknown; expected one of {known}, or source=PATH of a corpus of your own")
+        raise ConfigError(
+            f"corpus {shown(corpus)} is unknown; expected one of {known}, or source=PATH of a corpus of your own"
+        )
     if corpus != "synthetic" and not source:
         raise ConfigError(f"corpus {shown(corpus)} needs source=PATH: the folder or archive that holds it")
 
 # %% ../nbs/73_workflow.ipynb #ccd7356b
-PUBLISHED = {"train_evaluator": "MARDM/checkpoints/{}/text_mot_match", "train_contrast": "MARDM/checkpoints/{}/text_mot_match_clip",
-             "train_evaluator_standard": "text-to-motion/checkpoints/{}/text_mot_match", "clip": "clip"}  # node, or encoder -> where
+PUBLISHED = {
+    "train_evaluator": "MARDM/checkpoints/{}/text_mot_match",
+    "train_contrast": "MARDM/checkpoints/{}/text_mot_match_clip",
+    "train_evaluator_standard": "text-to-motion/checkpoints/{}/text_mot_match",
+    "clip": "clip",
+}  # node, or encoder -> where
 
 def published_places(
     folder: str,  # "" where nothing is given

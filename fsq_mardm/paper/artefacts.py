@@ -19,7 +19,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ..config import ConfigError, DataError, atomic_dir, clear_leftovers, file_fingerprint, read_json, scratch_dir, write_json
+from ..config import (ConfigError, DataError, atomic_dir, clear_leftovers, file_fingerprint, read_json,
+    scratch_dir, write_json)
 from ..cost import autoencoder_flops, generator_flops
 from .records import PROVENANCE, chain, commit_state, given, read_provenance, read_record, record_content
 from ..paths import record_paths
@@ -269,7 +270,9 @@ def write_table(
     "Write a table as CSV, Markdown and LaTeX with its provenance."
     stem, caption = Path(stem), f"{caption} {stamp(settings, _records(reads))}"
     shaped = lambda frame, text: frame.map(lambda v: text(v) if isinstance(v, str) else v).rename(columns=text)
-    latex = dict(index=False, escape=False, caption=latex_text(caption), label=f"tab:{stem.name}", column_format=column_format)
+    latex = dict(
+        index=False, escape=False, caption=latex_text(caption), label=f"tab:{stem.name}", column_format=column_format
+    )
     markdown = shaped(shown, markdown_text).to_markdown(index=False, disable_numparse=True)
     texts = {
         ".csv": shaped(numbers, csv_text).to_csv(index=False),
@@ -537,7 +540,11 @@ def measured_rate(
             rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
     if not rows:
         raise DataError(f"{folder}: no record of a training run; expected train_ae or train_mardm")
-    return pd.DataFrame(rows).groupby(["device", "stage"], as_index=False).agg(rate=("rate", "median"), runs=("rate", "size"))
+    return (
+        pd.DataFrame(rows)
+        .groupby(["device", "stage"], as_index=False)
+        .agg(rate=("rate", "median"), runs=("rate", "size"))
+    )
 
 # %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
 def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:

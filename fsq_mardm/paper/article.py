@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 
 from ..config import ConfigError, DataError, FsqMardmError, read_json, write_json
-from .artefacts import artefact_files, named, read_costs, remake, remake_in_place, stage_costs, write_artefact
+from .artefacts import artefact_files, named, read_costs, remake, remake_in_place
+from .artefacts import stage_costs, write_artefact
 from .prose import MARKS, Paper, Quote, read_bibliography, reference
 from .records import chain, find_row, read_record, records_behind, records_folder
 from ..paths import record_paths
@@ -85,7 +86,9 @@ def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, s
     cells = find_row(pd.read_csv(table), quote.row)
     behind, exact = records_behind(records, cells, quote.column)
     if not exact and any(quote.column in records[n]["metrics"] for n in behind):
-        raise DataError(f"{table.name}: row {quote.row!r} has {quote.column} {cells[quote.column]:g}, which is not what its records make")
+        raise DataError(
+            f"{table.name}: row {quote.row!r} has {quote.column} {cells[quote.column]:g}, which is not what its records make"
+        )
     return {n: reads[n] for n in behind}
 
 def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the records
@@ -127,8 +130,26 @@ def check_artefacts(tables: Path, figures: Path) -> None:
 ARTICLE = "article"
 
 # %% ../../nbs/65_paper.article.ipynb #9e32bcaf
-_SYMBOLS = {"lfloor": "floor.l", "rfloor": "floor.r", "tanh": "tanh", "log": "log", "qquad": "wide", "quad": "quad", "varepsilon": "epsilon", "theta": "theta",
-            "|": "bar.v.double", "mid": "bar.v", ",": "thin", "!": "", "cdot": "dot.op", "times": "times", "in": "in", "sum": "sum", "Delta": "Delta", "infty": "infinity"}
+_SYMBOLS = {
+    "lfloor": "floor.l",
+    "rfloor": "floor.r",
+    "tanh": "tanh",
+    "log": "log",
+    "qquad": "wide",
+    "quad": "quad",
+    "varepsilon": "epsilon",
+    "theta": "theta",
+    "|": "bar.v.double",
+    "mid": "bar.v",
+    ",": "thin",
+    "!": "",
+    "cdot": "dot.op",
+    "times": "times",
+    "in": "in",
+    "sum": "sum",
+    "Delta": "Delta",
+    "infty": "infinity",
+}
 _WRAPPED = {"hat": "hat", "mathcal": "cal", "mathbb": "bb", "mathbf": "bold", "mathrm": "upright"}  # of one argument
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9.]+|\S")
 
@@ -193,7 +214,9 @@ class Context:
 def parsed(text: str) -> list[dict]:
     "Markdown as a tree."
     import mistune
-    return [t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"]
+    return [
+        t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"
+    ]
 
 def plain_text(tokens: list[dict]) -> str:
     "The letters of a tree."
@@ -290,7 +313,10 @@ def html_block(block: Block, context: Context) -> str:
         return f"<pre>{html.escape(token['raw'])}</pre>"
     if token["type"] == "list":
         tag = "ol" if token["attrs"]["ordered"] else "ul"
-        items = "".join("<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>" for item in token["children"])
+        items = "".join(
+            "<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>"
+            for item in token["children"]
+        )
         return f"<{tag}>{items}</{tag}>"
     if token["type"] == "block_quote":
         return "".join(html_block(Block("token", t), context) for t in token["children"])
@@ -302,14 +328,20 @@ def anchor(text: str) -> str:
 def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
     "Cells of the head and of each row of a table."
     head, body = token["children"]
-    return [c["children"] for c in head["children"]], [[c["children"] for c in row["children"]] for row in body["children"]]
+    return [c["children"] for c in head["children"]], [
+        [c["children"] for c in row["children"]] for row in body["children"]
+    ]
 
 def _html_table(block: Block, context: Context) -> str:
     head, rows = table_rows(block.token)
     line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
     caption = f"<figcaption>{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
-    return (f'<figure id="tab-{block.name}" class="table">{caption}<div class="wide"><table><thead>{line("th", head)}</thead><tbody>'
-            + "".join(line("td", r) for r in rows) + "</tbody></table></div></figure>")
+    return (
+        f'<figure id="tab-{block.name}" class="table">{caption}<div '
+        f'class="wide"><table><thead>{line("th", head)}</thead><tbody>'
+        + "".join(line("td", r) for r in rows)
+        + "</tbody></table></div></figure>"
+    )
 
 # %% ../../nbs/65_paper.article.ipynb #44684b96
 def typst_words(text: str) -> str:
@@ -355,7 +387,10 @@ def typst_block(block: Block, context: Context) -> str:
     if token["type"] == "block_code":
         return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
     if token["type"] == "list":
-        items = ", ".join("[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]" for item in token["children"])
+        items = ", ".join(
+            "[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]"
+            for item in token["children"]
+        )
         return f"#{'enum' if token['attrs']['ordered'] else 'list'}({items})"
     if token["type"] == "block_quote":
         return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
@@ -371,7 +406,13 @@ def _typst_figure(block: Block, context: Context) -> str:
     wide, high = _size(context.figures/f"{block.name}.png")
     whole = wide > 11 or context.appendix
     across = min(1., wide/(17.6 if whole else 8.4), wide/high*11/(17.6 if whole else 8.4))
-    place = 'placement: auto, scope: "parent", ' if whole and not context.appendix else "placement: auto, " if not context.appendix else ""
+    place = (
+        'placement: auto, scope: "parent", '
+        if whole and not context.appendix
+        else "placement: auto, "
+        if not context.appendix
+        else ""
+    )
     return f'#figure({place}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{typst_inline(block.caption or [], context)}])'
 
 def _typst_table(block: Block, context: Context) -> str:
@@ -385,15 +426,27 @@ def _typst_table(block: Block, context: Context) -> str:
     size = max(5.5, min(7.5, (5.5 if context.appendix else 7.5)*room/need))
     columns = ", ".join(f"{min(w, 160)/40:.2f}fr" if long else "auto" for w, long in zip(widths, wordy))
     line = lambda cells: ", ".join(f"[{typst_inline(c, context)}]" for c in cells)
-    place = "" if context.appendix else f'placement: auto, {"scope: " + chr(34) + "parent" + chr(34) + ", " if whole else ""}'
-    body = (f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} }}, "
-            f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})")
+    place = (
+        ""
+        if context.appendix
+        else f"placement: auto, {'scope: ' + chr(34) + 'parent' + chr(34) + ', ' if whole else ''}"
+    )
+    body = (
+        f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} "
+        f"}}, "
+        f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})"
+    )
     if not block.name:
         return f"#text(size: {size:.2f}pt, {body})"
     return f"#figure({place}kind: table, text(size: {size:.2f}pt, {body}), caption: [{typst_inline(block.caption or [], context)}])"
 
 # %% ../../nbs/65_paper.article.ipynb #a0553400
-LICENCES = {"synthetic": "made by this package, MIT", "bandai": "CC BY-NC 4.0, not part of this repository", "t2m": "the user's own copy (AMASS and HumanAct12 licences)", "kit": "the user's own copy (KIT-ML licence)"}
+LICENCES = {
+    "synthetic": "made by this package, MIT",
+    "bandai": "CC BY-NC 4.0, not part of this repository",
+    "t2m": "the user's own copy (AMASS and HumanAct12 licences)",
+    "kit": "the user's own copy (KIT-ML licence)",
+}
 
 def _shown(values: list) -> str:
     return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
@@ -406,20 +459,29 @@ def made_with(paper: Paper) -> str:
         raise DataError(f"{folder}: no record; expected those of the run")
     made, settings = [r["made_by"] for r in records], paper.settings()
     packages = sorted({p for m in made for p in m.get("versions", {})})
-    corpora = {f"{n.removeprefix('corpus ')}, content {c}" for r in records for n, c in r["reads"].items() if n.startswith("corpus ")}
+    corpora = {
+        f"{n.removeprefix('corpus ')}, content {c}"
+        for r in records
+        for n, c in r["reads"].items()
+        if n.startswith("corpus ")
+    }
     rows = {
         "Claims": "registered in `nbs/paper/claims.yaml`, judged by code in Table 5 (`table_5`)",
-        "Code": f"commits of the records: {_shown([(m.get('commit') or 'unknown')[:8] for m in made])}; {sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them",
+        "Code": f"commits of the records: {_shown([(m.get('commit') or 'unknown')[:8] for m in made])}; "
+                f"{sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them",
         "Data": f"{_shown(list(corpora))}; licence: {LICENCES.get(settings['corpus'], 'that of its owner')}",
         "Splits": "train, validation and test as the corpus has them; what is chosen is chosen on validation",
-        "Scale": settings["scale"], "Seeds": ", ".join(map(str, settings["seeds"])),
+        "Scale": settings["scale"],
+        "Seeds": ", ".join(map(str, settings["seeds"])),
         "Python": _shown([m.get("python") for m in made]),
         "Packages": "; ".join(f"{p} {_shown([m.get('versions', {}).get(p) for m in made])}" for p in packages),
         "Device": _shown([m.get("device") for m in made]),
         "Compute": costs_in_words(folder),
-        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={settings['corpus']}" + ("`" if settings["corpus"] == "synthetic" else " SOURCE=PATH`"),
+        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={settings['corpus']}"
+        + ("`" if settings["corpus"] == "synthetic" else " SOURCE=PATH`"),
         "Tables from records alone": "`make tables`, then `make article`",
-        "Licence": "MIT for code and text"}
+        "Licence": "MIT for code and text",
+    }
     return "\n".join(["| Item | As recorded |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
 
 def costs_in_words(folder: str | Path) -> str:
@@ -471,7 +533,14 @@ def _policy(style: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'; base-uri 'none'; form-action 'none'"
 
 # %% ../../nbs/65_paper.article.ipynb #4cf58429
-SECTIONS = ("text_1_introduction", "text_2_related_work", "text_3_method", "text_4_experiments", "text_5_discussion", "text_6_appendix")
+SECTIONS = (
+    "text_1_introduction",
+    "text_2_related_work",
+    "text_3_method",
+    "text_4_experiments",
+    "text_5_discussion",
+    "text_6_appendix",
+)
 
 @dataclass
 class Section:
@@ -484,7 +553,10 @@ def section(said: list[str]) -> Section:
     tree = [t for text in said for t in parsed(text)]
     title = plain_text(tree.pop(0)["children"])
     rest = [t for t in tree if t["type"] != "block_quote"]
-    ends = next((k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"), len(rest))
+    ends = next(
+        (k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"),
+        len(rest),
+    )
     for t in rest:
         if t["type"] == "heading" and plain_text(t["children"]) == "Limits":
             t["attrs"]["level"] = 1
@@ -504,14 +576,27 @@ class Article:
 def assemble(sections: list[Section], context: Context) -> Article:
     "The sections as one text."
     first, *others, last = sections
-    abstract = next(k for k, t in enumerate(first.tree) if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract."))
-    tree = [heading("Abstract"), {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])}, heading("Introduction"),
-            *first.tree[:abstract], *first.tree[abstract + 1:]]
+    abstract = next(
+        k
+        for k, t in enumerate(first.tree)
+        if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract.")
+    )
+    tree = [
+        heading("Abstract"),
+        {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])},
+        heading("Introduction"),
+        *first.tree[:abstract],
+        *first.tree[abstract + 1 :],
+    ]
     for s in others:
         tree += [heading(s.title), *s.tree]
     pictured = (context.figures/"method.png").is_file()
-    opens = list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
-    return Article(first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context)))
+    opens = (
+        list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
+    )
+    return Article(
+        first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context))
+    )
 
 def _after_label(children: list[dict]) -> list[dict]:
     "A paragraph without its bold first word."
@@ -524,37 +609,76 @@ def article_html(article: Article, context: Context) -> str:
     context.appendix = False
     opens, body = (["\n".join(html_block(b, context) for b in part) for part in (article.opens, article.body)])
     appendix = "\n".join(html_block(b, context) for b in article.appendix)
-    items = "".join(f'<p id="{k}">{html_inline(parsed(_entry(k, context))[0]["children"], context)}</p>' for k in in_list(context))
-    tops = [plain_text(b.token["children"]) for b in (*article.body, *article.appendix) if b.token["type"] == "heading" and b.token["attrs"]["level"] == 1]
+    items = "".join(
+        f'<p id="{k}">{html_inline(parsed(_entry(k, context))[0]["children"], context)}</p>' for k in in_list(context)
+    )
+    tops = [
+        plain_text(b.token["children"])
+        for b in (*article.body, *article.appendix)
+        if b.token["type"] == "heading" and b.token["attrs"]["level"] == 1
+    ]
     links = "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
     page = (Path(context.figures)/"companion.html").is_file()
-    beside = '<p class="by">Beside this page: <a href="companion.html">the grid to turn, a token to move, a denoising path to play</a>.</p>' if page else ""
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(STYLE)}"><title>{html.escape(article.title)}</title><link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
-            f'<h1>{html.escape(article.title)}</h1><p class="by">The FSQ-MARDM authors. Rest on a number that is underlined to see the records that it comes from.</p>{opens}{beside}<nav>{links}</nav>\n{body}\n'
-            f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n')
+    beside = (
+        '<p class="by">Beside this page: <a href="companion.html">the grid to turn, a token to move, a denoising path to '
+        'play</a>.</p>'
+        if page
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        f'content="{_policy(STYLE)}"><title>{html.escape(article.title)}</title><link rel="icon" '
+        f'href="data:,"><style>{STYLE}</style></head><body>'
+        f'<h1>{html.escape(article.title)}</h1><p class="by">The FSQ-MARDM authors. Rest on a number that is underlined '
+        f'to see the records that it comes from.</p>{opens}{beside}<nav>{links}</nav>\n{body}\n'
+        f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n'
+    )
 
 def _entry(key: str, context: Context) -> str:
     return re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key]))
 
 def in_list(context: Context) -> list[str]:
     "Keys of what was cited, by author and year."
-    return sorted(context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"]))
+    return sorted(
+        context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"])
+    )
 
 def article_typst(article: Article, context: Context) -> str:
     "The source that typst sets."
     title = json.dumps(article.title, ensure_ascii=False)
-    opens = "".join(f'#image("{b.name}.pdf", width: 96%)\n#align(left, text(size: 7.8pt)[{typst_inline(b.caption or [], context)}])' for b in article.opens)
+    opens = "".join(
+        f'#image("{b.name}.pdf", width: 96%)\n#align(left, text(size: 7.8pt)[{typst_inline(b.caption or [], context)}])'
+        for b in article.opens
+    )
     parts = [TYPST.replace("TITLE", title).replace("OPENS", opens)]
     for b in article.body:
         text = typst_block(b, context)
-        parts.append(text.replace("#heading(", "#heading(numbering: none, ") if plain_text(b.token.get("children", [])) == "Abstract" else text)
+        parts.append(
+            text.replace("#heading(", "#heading(numbering: none, ")
+            if plain_text(b.token.get("children", [])) == "Abstract"
+            else text
+        )
     context.appendix = True
     appendix = [typst_block(b, context) for b in article.appendix]
     context.appendix = False
-    parts += ["#heading(numbering: none)[References]", "#set text(size: 8pt)", "#set par(justify: false, hanging-indent: 1em)"]
-    parts += [f"#block(spacing: .6em)[{typst_inline(parsed(_entry(k, context))[0]['children'], context)} #metadata(none) <ref-{k}>]" for k in in_list(context)]
-    parts += ['#set page(flipped: true, columns: 1, margin: 1.5cm)', "#counter(heading).update(0)", '#set heading(numbering: "A.1")', *appendix]
+    parts += [
+        "#heading(numbering: none)[References]",
+        "#set text(size: 8pt)",
+        "#set par(justify: false, hanging-indent: 1em)",
+    ]
+    parts += [
+        f"#block(spacing: .6em)[{typst_inline(parsed(_entry(k, context))[0]['children'], context)} #metadata(none) "
+        f"<ref-{k}>]"
+        for k in in_list(context)
+    ]
+    parts += [
+        "#set page(flipped: true, columns: 1, margin: 1.5cm)",
+        "#counter(heading).update(0)",
+        '#set heading(numbering: "A.1")',
+        *appendix,
+    ]
     return "\n\n".join(parts) + "\n"
 
 # %% ../../nbs/65_paper.article.ipynb #ac68fc96
@@ -595,7 +719,10 @@ def build_article(
     article = assemble([section(part) for part in said.values()], context)
     source = article_typst(article, context)
     names = [b.name for b in (*article.opens, *article.body, *article.appendix) if b.kind == "figure"]
-    parts = {".pdf": lambda path: set_pdf(source, figures, names, path), ".html": lambda path: path.write_text(article_html(article, context), encoding="utf-8")}
+    parts = {
+        ".pdf": lambda path: set_pdf(source, figures, names, path),
+        ".html": lambda path: path.write_text(article_html(article, context), encoding="utf-8"),
+    }
     folder = records_folder(tables/"table_2.csv")
     reads = sorted({folder/n for records in behind.values() for n in records if n.endswith(".json")})
     made = {"notebook": ARTICLE, **settings, "parameters": {}}
@@ -612,14 +739,36 @@ def crate(
     folders = [p for p in (root/"tables", root/"figures", records_folder(root/"tables/table_2.csv")) if p.is_dir()]
     files = sorted({p for folder in folders for p in folder.iterdir() if p.is_file()})
     name = lambda p: p.relative_to(root).as_posix()
-    parts = [{"@id": name(p), "@type": "File", "name": p.name, "contentSize": str(p.stat().st_size), "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in files]
+    parts = [
+        {
+            "@id": name(p),
+            "@type": "File",
+            "name": p.name,
+            "contentSize": str(p.stat().st_size),
+            "sha256": hashlib.sha256(p.read_bytes()).hexdigest(),
+        }
+        for p in files
+    ]
     code = {"@id": "#code", "@type": "SoftwareSourceCode", "name": "fsq-mardm", "programmingLanguage": "Python",
             "version": ", ".join(sorted({(r["made_by"].get("commit") or "unknown")[:8] for r in records}))}
-    about = {"@id": "./", "@type": "Dataset", "name": title, "license": {"@id": "https://spdx.org/licenses/MIT"}, "author": {"@id": "#authors"},
-             "datePublished": max(r["made_by"]["time"] for r in records)[:10], "mainEntity": {"@id": f"figures/{ARTICLE}.pdf"},
-             "description": f"Article, tables, figures and records: corpus {settings['corpus']}, preset {settings['preset']}, seeds {', '.join(map(str, settings['seeds']))}.",
-             "hasPart": [{"@id": p["@id"]} for p in (*parts, code)]}
-    own = {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "about": {"@id": "./"}}
+    about = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": title,
+        "license": {"@id": "https://spdx.org/licenses/MIT"},
+        "author": {"@id": "#authors"},
+        "datePublished": max(r["made_by"]["time"] for r in records)[:10],
+        "mainEntity": {"@id": f"figures/{ARTICLE}.pdf"},
+        "description": f"Article, tables, figures and records: corpus {settings['corpus']}, preset {settings['preset']}, "
+                       f"seeds {', '.join(map(str, settings['seeds']))}.",
+        "hasPart": [{"@id": p["@id"]} for p in (*parts, code)],
+    }
+    own = {
+        "@id": "ro-crate-metadata.json",
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    }
     authors = {"@id": "#authors", "@type": "Organization", "name": "The FSQ-MARDM authors"}
     licence = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": [own, about, authors, licence, code, *parts]}
@@ -633,7 +782,9 @@ def make_article(
     run = Path(run)
     pdf = build_article(run/"tables", run/"figures", notebooks, bibliography)
     records = [read_record(p) for p in record_paths(records_folder(run/"tables/table_2.csv"))]
-    title = plain_text(parsed("".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"]))[0]["children"])
+    title = plain_text(
+        parsed("".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"]))[0]["children"]
+    )
     described = write_json(run/"ro-crate-metadata.json", crate(run, title, Paper(run/"tables").settings(), records))
     return [pdf, pdf.with_suffix(".html"), described]
 

@@ -26,10 +26,30 @@ from ..history import smooth_to_draw
 
 # %% ../../nbs/62_paper.plots.ipynb #75efe01c
 PALETTE = sns.color_palette("colorblind")
-COLOURS = {name: PALETTE[i] for name, i in {
-    "AE": 0, "VQ": 1, "FSQ": 2, "MetricFSQ": 3, "RVQ": 4, "ScrambledFSQ": 5, "FSQ-unsnapped": 6, "Real": 7, "ScrambledLevels": 8,
-    "AE-6d": 9}.items()}  # of bottlenecks, and of two rows that are compared as if they were
-DASHES = {"": "-", "DDPM": "--", "Softmax": ":", "Grid": (0, (5, 1, 1, 1)), "Codebook": (0, (5, 1, 1, 1)), "SiTx": (0, (8, 2))}  # of heads
+COLOURS = {
+    name: PALETTE[i]
+    for name, i in {
+        "AE": 0,
+        "VQ": 1,
+        "FSQ": 2,
+        "MetricFSQ": 3,
+        "RVQ": 4,
+        "ScrambledFSQ": 5,
+        "FSQ-unsnapped": 6,
+        "Real": 7,
+        "ScrambledLevels": 8,
+        "AE-6d": 9,
+    }.items()
+}  # of bottlenecks, and of two rows that are compared as if they were
+# of heads
+DASHES = {
+    "": "-",
+    "DDPM": "--",
+    "Softmax": ":",
+    "Grid": (0, (5, 1, 1, 1)),
+    "Codebook": (0, (5, 1, 1, 1)),
+    "SiTx": (0, (8, 2)),
+}
 
 def bottleneck_and_head(
     method: str,  # e.g. "FSQ-Grid", "AE-6d"
@@ -80,8 +100,13 @@ def _means_panel(ax, found: dict, stage: str, relative: bool):
         ax.plot(steps, means[m], ls=method_dashes(m), color=method_colour(m), lw=width, label=m)
     late = np.concatenate([mean[len(mean)//20:] for mean in means.values()])
     top = np.quantile(late, .995)*1.1
-    ax.set(title=f"{stage}: means over seeds", xlabel="optimiser steps", yscale="log", ylim=(min(late.min()*.95, top/2), top),
-           ylabel="loss / its own end" if relative else "training loss")
+    ax.set(
+        title=f"{stage}: means over seeds",
+        xlabel="optimiser steps",
+        yscale="log",
+        ylim=(min(late.min()*0.95, top / 2), top),
+        ylabel="loss / its own end" if relative else "training loss",
+    )
     plain_log(ax.yaxis)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
     ax.legend(fontsize=6, ncol=2)
@@ -132,11 +157,20 @@ def _add_method(fig, method: str, seeds: dict, weight: float):
     "Thin lines for seeds, a thick one for their mean where all were logged at the same steps; a single seed is a line of its own."
     colour, several = matplotlib.colors.to_hex(method_colour(method)), len(seeds) > 1
     for seed, (steps, values) in seeds.items():
-        fig.add_scatter(x=steps, y=smooth_to_draw(values, weight), name=f"{method}, seed {seed}" if several else method, legendgroup=method,
-                        line={"color": colour, "width": .8 if several else 2}, opacity=.5 if several else 1., showlegend=not several)
+        fig.add_scatter(
+            x=steps,
+            y=smooth_to_draw(values, weight),
+            name=f"{method}, seed {seed}" if several else method,
+            legendgroup=method,
+            line={"color": colour, "width": 0.8 if several else 2},
+            opacity=0.5 if several else 1.,
+            showlegend=not several,
+        )
     if several and len({len(steps) for steps, _ in seeds.values()}) == 1:
         steps, values = seed_courses(list(seeds.values()), weight)
-        fig.add_scatter(x=steps, y=values.mean(0), name=method, legendgroup=method, line={"color": colour, "width": 2.5})
+        fig.add_scatter(
+            x=steps, y=values.mean(0), name=method, legendgroup=method, line={"color": colour, "width": 2.5}
+        )
 
 # %% ../../nbs/62_paper.plots.ipynb #9c7e2d08
 def interactive_curves(
@@ -154,8 +188,14 @@ def interactive_curves(
         known = sorted({t for seeds in runs.values() for curves in seeds.values() for t in curves})
         raise DataError(f"log: found no scalar {tag!r} in any run, expected one of {', '.join(known)}")
     positive = all((np.asarray(trace.y) > 0).all() for trace in fig.data)
-    return fig.update_layout(template="plotly_white", title=f"{tag}, smoothed by at most {weight:g}", xaxis_title="optimiser steps",
-                             yaxis_title=tag, yaxis_type="log" if log and positive else "linear", height=420)
+    return fig.update_layout(
+        template="plotly_white",
+        title=f"{tag}, smoothed by at most {weight:g}",
+        xaxis_title="optimiser steps",
+        yaxis_title=tag,
+        yaxis_type="log" if log and positive else "linear",
+        height=420,
+    )
 
 # %% ../../nbs/62_paper.plots.ipynb #b1165d63
 def label_points(
@@ -214,7 +254,9 @@ def plot_occupancy(
     "One slice a pair of channels; the same colour scale in all."
     shares = {pair: occupancy(codes, grid, pair) for pair in pairs if max(pair) < len(grid)}
     names = lambda c: [f"{v:.2g}" for v in grid[c]]
-    look = dict(vmin=0, vmax=max(s.max() for s in shares.values()), cmap="viridis", square=True, cbar_kws={"label": "tokens, %"})
+    look = dict(
+        vmin=0, vmax=max(s.max() for s in shares.values()), cmap="viridis", square=True, cbar_kws={"label": "tokens, %"}
+    )
     with house_style():
         fig, axes = plt.subplots(1, len(shares), figsize=(2.6*len(shares), 2.4), squeeze=False)
         for ax, ((a, b), share) in zip(axes[0], shares.items()):
@@ -246,8 +288,12 @@ def _swap_panels(axes, curves: dict):
     axes[0].set_ylabel("displacement, mm")
 
 # %% ../../nbs/62_paper.plots.ipynb #3ac4e8f1
-MOVES = {"one_level": ("o", "one level"), "nearest_code": ("D", "nearest code"), "nearest_token": ("^", "nearest token"),
-         "random": ("x", "random code")}  # kind of move -> marker, label
+MOVES = {
+    "one_level": ("o", "one level"),
+    "nearest_code": ("D", "nearest code"),
+    "nearest_token": ("^", "nearest token"),
+    "random": ("x", "random code"),
+}  # kind of move -> marker, label
 
 def _move_panel(ax, moves: dict):
     "Mean displacement of each kind of move, with its interval, one row a method; logarithmic."
@@ -259,7 +305,13 @@ def _move_panel(ax, moves: dict):
     shown = [k for k in MOVES if any(k in kinds for kinds in moves.values())]
     for k in shown:
         ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
-    ax.set(xscale="log", xlabel="displacement, mm", yticks=range(len(moves)), yticklabels=list(moves), ylim=(len(moves) - .4, -.6))
+    ax.set(
+        xscale="log",
+        xlabel="displacement, mm",
+        yticks=range(len(moves)),
+        yticklabels=list(moves),
+        ylim=(len(moves) - 0.4, -0.6),
+    )
     plain_log(ax.xaxis)
     columns = min(2, len(shown))
     ax.legend(fontsize=6, ncol=columns, loc="lower center", bbox_to_anchor=(.5, 1), handletextpad=.2, columnspacing=.8)
@@ -323,7 +375,9 @@ def plot_factors(
         fig, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False)
         for ax, panel, by, title in zip(axes[0], values, beside, titles):
             text = np.array([[_with_chance(v, c) for v, c in zip(row, other)] for row, other in zip(panel, by)])
-            sns.heatmap(panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look)
+            sns.heatmap(
+                panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look
+            )
             ax.set_title(title, fontsize=7)
             ax.tick_params(axis="x", rotation=40)
             ax.tick_params(axis="y", rotation=0, length=0)
@@ -412,7 +466,9 @@ def plot_level_sweep(
             shades = np.linspace(.12, 1, len(joints))
             for k, pose in enumerate(joints):
                 last = k == len(joints) - 1
-                draw_pose(ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None)
+                draw_pose(
+                    ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None
+                )
             ax.set(xlim=(-.8, .8), ylim=(-.1, 2.), aspect="equal", title=f"{label}: {values[0]:g} to {values[-1]:g}")
     return fig
 
@@ -438,15 +494,31 @@ def _grid_panel(ax, tokens: np.ndarray, n: int):
 def _masked_panel(ax, hidden: list[bool]):
     "A row of tokens, some hidden, below the transformer that reads them."
     for k, h in enumerate(hidden):
-        look = dict(facecolor="white", hatch="////", edgecolor="0.55") if h else dict(facecolor=method_colour("FSQ"), edgecolor="white")
+        look = (
+            dict(facecolor="white", hatch="////", edgecolor="0.55")
+            if h
+            else dict(facecolor=method_colour("FSQ"), edgecolor="white")
+        )
         ax.add_patch(Rectangle((k, 0), .8, .8, lw=.6, **look))
-        ax.annotate("", (k + .4, 1.55), (k + .4, .9), arrowprops=dict(arrowstyle="-|>", lw=.5, color="0.6", mutation_scale=5))
+        ax.annotate(
+            "",
+            (k + 0.4, 1.55),
+            (k + 0.4, 0.9),
+            arrowprops=dict(arrowstyle="-|>", lw=0.5, color="0.6", mutation_scale=5),
+        )
     ax.add_patch(Rectangle((-.2, 1.6), len(hidden) + .2, 1.5, facecolor="0.93", edgecolor="0.4", lw=.8))
     ax.text(len(hidden)/2, 2.35, "masked transformer", ha="center", va="center", fontsize=7)
     ax.text(len(hidden)/2, -.75, "text", ha="center", va="center", fontsize=7, style="italic")
-    ax.annotate("", (len(hidden)/2, -.05), (len(hidden)/2, -.5), arrowprops=dict(arrowstyle="-|>", lw=.6, color="0.4", mutation_scale=6))
+    ax.annotate(
+        "",
+        (len(hidden)/2, -0.05),
+        (len(hidden)/2, -0.5),
+        arrowprops=dict(arrowstyle="-|>", lw=0.6, color="0.4", mutation_scale=6),
+    )
     at = hidden.index(True) + .4
-    ax.annotate("", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": .8, "color": "0.2", "mutation_scale": 7})
+    ax.annotate(
+        "", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": 0.8, "color": "0.2", "mutation_scale": 7}
+    )
     ax.text(at, 3.95, "condition", ha="center", fontsize=6)
     ax.set(xlim=(-.5, len(hidden) + .3), ylim=(-1.3, 4.6), aspect="equal")
 
@@ -482,7 +554,12 @@ def plot_method(
         _grid_panel(axes[1], tokens, 5)
         _masked_panel(axes[2], [False, True, False, True, True, False])
         _path_panel(axes[3], levels, times, paths)
-        titles = ("motion, four frames a token", "encoder: points of a grid", "some tokens are hidden", "head: noise to a level")
+        titles = (
+            "motion, four frames a token",
+            "encoder: points of a grid",
+            "some tokens are hidden",
+            "head: noise to a level",
+        )
         for ax in axes[:3]:
             ax.axis("off")
         fig.canvas.draw()

@@ -31,7 +31,8 @@ class Quote:
     table: str  # name of an artefact of `tables`
     row: str = ""  # see `records.find_row`
     column: str = ""  # of its CSV
-    records: tuple[str, ...] | None = None  # names of the records behind it, where they are known without a look at the row
+    # names of the records behind it, where they are known without a look at the row
+    records: tuple[str, ...] | None = None
     wrong: str = ""  # why there is none
 
 class Paper:
@@ -94,7 +95,8 @@ def has(self: Paper, table: str, row: str, column: str) -> bool:
         found = find_row(pd.read_csv(self.tables/f"{table}.csv"), row)
     except (ConfigError, FileNotFoundError):
         return False
-    return column not in found or math.isfinite(found[column])  # an unknown column is a mistake, and said to be one by `number`
+    # an unknown column is a mistake, and said to be one by `number`
+    return column not in found or math.isfinite(found[column])
 
 @patch
 def listed(self: Paper,
@@ -103,7 +105,11 @@ def listed(self: Paper,
     digits: int = 2,
 ) -> str:
     "`1.2 over A, 3.4 over B and 5.6 over C`."
-    said = [f"{self.number(table, row, column, digits)} {words}" for row, words in rows.items() if self.has(table, row, column)]
+    said = [
+        f"{self.number(table, row, column, digits)} {words}"
+        for row, words in rows.items()
+        if self.has(table, row, column)
+    ]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or NOT_MEASURED
 
 # %% ../../nbs/64_paper.prose.ipynb #9a0f47d2
@@ -128,7 +134,11 @@ def hypothesis(self: Paper,
 @patch
 def hypotheses(self: Paper, *ids: str) -> str:
     "Several as a list; those that the run did not measure close it by name."
-    rows = {h["id"]: h for h in read_json(self.tables/"table_5.json")["hypotheses"]} if (self.tables/"table_5.json").is_file() else {}
+    rows = (
+        {h["id"]: h for h in read_json(self.tables/"table_5.json")["hypotheses"]}
+        if (self.tables/"table_5.json").is_file()
+        else {}
+    )
     for i in ids:
         if i not in rows:
             raise ConfigError(f"table_5.json: no hypothesis {i!r}")
@@ -147,8 +157,13 @@ def counts(self: Paper) -> str:
     return f"Of {self.quote(Quote(str(len(verdicts)), 'table_5'))} registered hypotheses the ledger calls {said}."
 
 # %% ../../nbs/64_paper.prose.ipynb #364f2683
-MAIN_ROWS = {"AE": "over continuous latents", "VQ": "over a learned codebook", "FSQ": "over the grid with a velocity head",
-             "FSQ-Grid": "over the grid with a posterior over its levels", "ScrambledFSQ": "over the scrambled grid"}  # of Table 2
+MAIN_ROWS = {
+    "AE": "over continuous latents",
+    "VQ": "over a learned codebook",
+    "FSQ": "over the grid with a velocity head",
+    "FSQ-Grid": "over the grid with a posterior over its levels",
+    "ScrambledFSQ": "over the scrambled grid",
+}  # of Table 2
 
 @patch
 def finding(self: Paper) -> str:
@@ -171,10 +186,12 @@ def finding(self: Paper) -> str:
 # %% ../../nbs/64_paper.prose.ipynb #b8f56bbd
 CORPUS_WORDS = {
     "synthetic": "procedural captioned motion with known factors, which the package makes by itself",
-    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to HumanML3D's skeleton, "
-              "with captions composed from its labels and from what is measured on each clip",
+    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to "
+              "HumanML3D's skeleton, "
+    "with captions composed from its labels and from what is measured on each clip",
     "t2m": "HumanML3D ([Guo et al. 2022](#guo2022t2m))",
-    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))"}
+    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))",
+}
 
 @patch
 def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
@@ -185,7 +202,9 @@ def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
     for s in found:
         for key in ("corpus", "preset"):
             if s[key] != found[0][key]:
-                raise DataError(f"{self.tables}: found tables of {key} {s[key]!r} and {found[0][key]!r}, expected those of one run")
+                raise DataError(
+                    f"{self.tables}: found tables of {key} {s[key]!r} and {found[0][key]!r}, expected those of one run"
+                )
     longest = max(found, key=lambda s: len(s["seeds"]))
     return {k: longest[k] for k in ("corpus", "preset", "scale", "seeds")}
 
