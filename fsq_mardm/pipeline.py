@@ -647,7 +647,7 @@ def train_small(
     **how: Any,  # of both trainings: seed, device, progress
 ) -> dict[str, str]:  # what `load_models` asks for
     "Both stages for a corpus of any size, without an evaluator; what was stopped goes on."
-    ae_model, generator = DEMO_MODELS[method]
+    ae_model, generator = settings.get("models", DEMO_MODELS)[method]
     common = {**dict(seed=0, save_every=250, is_continue=True, restart=True), **how}
     folders = [run_folder(checkpoints, corpus.name, run) for run in (ae_name, name)]
     longest = int(max(corpus.split("train", rules=False).lengths))
@@ -656,7 +656,9 @@ def train_small(
     train_autoencoder(ae_model, corpus, folders[0], **{**settings["ae"], "window_size": window}, **common)
     _remark(f"{name}: training the generator")
     split, encoder = corpus.split("train"), settings["encoder"]
-    conditions, ae = caption_conditions(split, encoder, cache), load_autoencoder(folders[0], corpus, how.get("device", "cpu"))
+    reads_tokens = (settings["generator"].get("overrides") or {}).get("text_tokens", False)
+    conditions = caption_conditions(split, encoder, cache, reads_tokens)
+    ae = load_autoencoder(folders[0], corpus, how.get("device", "cpu"))
     train_generator(generator, ae, corpus, conditions, folders[1], encoder, **settings["generator"], **common)
     write_known(folders[1], known_of(split))
     return dict(checkpoints_dir=str(checkpoints), dataset_name=corpus.name, ae_name=ae_name, name=name)
