@@ -552,9 +552,9 @@ def _fill(
 ) -> Tensor:
     "Make the tokens marked by `fill`, a few at a time; returns `target`."
     plan, device = _plan(fill, o, latents.device), latents.device
-    padding = (torch.arange(fill.shape[1]) >= lengths[:, None]).to(device)
-    cond = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(device)
-    s = SamplingState(target, self._hide(latents, fill.to(device)), padding, cond, self._draw_noise(fill, o, device), o.counts or Evaluations())
+    padding = (torch.arange(fill.shape[1]) >= lengths[:, None]).to(device, non_blocking=True)
+    cond = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(device, non_blocking=True)
+    s = SamplingState(target, self._hide(latents, fill.to(device, non_blocking=True)), padding, cond, self._draw_noise(fill, o, device), o.counts or Evaluations())
     for step in plan:
         z, free = self._read(s, step)                      # what the known tokens say about the others
         new = self._denoise(s, step, z, free, o)           # targets grown from noise under it
@@ -580,7 +580,7 @@ def _guidance(o: Sampling, hidden_at: Tensor, i: int, fill: Tensor):
 def _draw_noise(self: MARDM, fill, o, device) -> Tensor:
     "The head's noise (B, L, draws, d), drawn at once, so that a token's own depends on nothing else."
     draws = max(self.DiffMLPs.draws(*self.DiffMLPs.settle(o.solver, o.steps_at(i))) for i in range(o.time_steps))
-    return draw_each(fill, (draws, self.target_dim), draw_normal, o.generator).to(device)
+    return draw_each(fill, (draws, self.target_dim), draw_normal, o.generator).to(device, non_blocking=True)
 
 @patch
 def _read(self: MARDM, s: SamplingState, step: Reveal) -> tuple[Tensor, Tensor | None]:
@@ -643,7 +643,7 @@ def _finish(self: MARDM, target, latents, fill, lengths, cond, o) -> Tensor:
     try: target = self._fill(target, latents, fill, lengths, cond, o)
     finally: self.train(training)
     if o.bottleneck is not None and (o.snap or self.snap) == "end":
-        target = torch.where(fill.to(target.device)[..., None], o.bottleneck.snap(target), target)
+        target = torch.where(fill.to(target.device, non_blocking=True)[..., None], o.bottleneck.snap(target), target)
     return target
 
 @patch
