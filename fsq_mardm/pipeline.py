@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS', 'Section', 'TASKS', 'SEAM', 'DEMO',
-           'DEMO_MODELS', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt', 'read_prompts',
-           'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device', 'load_models',
-           'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
+           'DEMO_MODELS', 'BOX', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt',
+           'read_prompts', 'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device',
+           'load_models', 'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
            'estimate_lengths', 'parse_section', 'edit_sections', 'edit_mask', 'motion_features', 'join', 'edit_motion',
            'split_chain', 'read_chain', 'seam_tokens', 'Chain', 'chain_motion', 'make_demo', 'demo_models', 'or_demo']
 
@@ -517,18 +517,30 @@ DEMO_MODELS = {
     "VQ": ("VQ_AE_Model_S", "VQ-MARDM-SiT-S"),
     "FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-SiT-S"),
 }
+BOX: dict[str, Any] = dict(  # the model that comes with the package
+    corpus=dict(n_clips=4000),
+    models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
+    ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1", aux_loss_velocity=.5,
+            aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
+    generator=dict(steps=3000, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
+                   cond_drop_prob=.2,
+                   overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
+                                  stratified=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
+    encoder="minilm",
+)
 DEMO_FOLDER = "runs/demo"
 
 # %% ../nbs/59_pipeline.ipynb #d4e9b1d0
 def _train_demo(method: str, corpus: Any, out: Path, settings: dict, progress: bool) -> None:
     "Both stages of one method."
-    ae_model, generator = DEMO_MODELS[method]
+    ae_model, generator = settings.get("models", DEMO_MODELS)[method]
     folder = lambda kind: run_folder(out/"checkpoints", "synthetic", f"{method}_{kind}-seed0")
     common = dict(seed=0, save_every=250, is_continue=True, restart=True, progress=progress)
     _remark(f"{method}: training the autoencoder")
     train_autoencoder(ae_model, corpus, folder("AE"), **settings["ae"], **common)
     _remark(f"{method}: training the generator")
-    conditions = caption_conditions(corpus.split("train"), settings["encoder"], out/"data/.text")
+    reads = (settings["generator"].get("overrides") or {}).get("text_tokens", False)
+    conditions = caption_conditions(corpus.split("train"), settings["encoder"], out/"data/.text", reads)
     ae, encoder = load_autoencoder(folder("AE"), corpus), settings["encoder"]
     train_generator(generator, ae, corpus, conditions, folder("MARDM"), encoder, **settings["generator"], **common)
 
@@ -539,8 +551,9 @@ def _demo_corpus(out: Path, settings: dict, made: list[str], progress: bool) -> 
         return open_corpus("synthetic", out/"data")
     _remark("making the synthetic corpus")
     corpus = prepare_corpus("synthetic", out/"data", **settings["corpus"])
-    folder = run_folder(out/"checkpoints", "synthetic", "length_estimator")
-    fit_length(corpus, folder, settings["encoder"], out/"data/.text", progress=progress, **settings["length"])
+    if "length" in settings:
+        folder = run_folder(out/"checkpoints", "synthetic", "length_estimator")
+        fit_length(corpus, folder, settings["encoder"], out/"data/.text", progress=progress, **settings["length"])
     return corpus
 
 # %% ../nbs/59_pipeline.ipynb #360f7217

@@ -126,13 +126,13 @@ def text_conditions(
     tokens: bool = False,  # the states of their tokens, too
 ) -> torch.Tensor:  # (N, dim); (N, 1+S, dim) with tokens: the vector first, zeros where a text has fewer
     "What `MARDM` reads of texts, in their order; `ConfigError` where an encoder's vectors and states differ in width."
-    vectors = embed_captions(encoder, texts, cache)
     if not tokens:
-        return vectors
+        return embed_captions(encoder, texts, cache)
     if encoder.dim != encoder.width:
         found = f"found states of width {encoder.width} under {encoder.key}"
         raise ConfigError(f"text_tokens: {found}, expected {encoder.dim} as its vectors have")
-    return torch.cat([vectors[:, None], embed_tokens(encoder, texts, cache)[0]], 1)
+    states, lengths = embed_tokens(encoder, texts, cache)
+    return torch.cat([encoder.pool(states.to(encoder.device), lengths.to(encoder.device)).cpu()[:, None], states], 1)
 
 # %% ../nbs/58_stages.ipynb #32d5cc38
 def caption_conditions(

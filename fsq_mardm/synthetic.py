@@ -776,7 +776,8 @@ squat: <squat> down{depth}{reps} | <do> squats{depth}{times} | <bend> {his} knee
 sit: <sit> down | <sit> down on a chair | <take> a seat | <lower> {himself} onto a chair
 sit_up: <sit> down and <stand> up again | <sit> down on a chair and then <get> up | <take> a seat and <rise> again
 bow: <bow>{depth}{reps} | <bend> forward{depth} in a bow{reps} | <take> a bow{depth}{reps} | <lean> forward{depth} to bow{reps}
-pick: <pick> something up from the floor with {his} {side} hand | <pick> up something from the floor | <bend> down to pick up an object with the {side} hand |
+pick: <pick> something up from the floor with {his} {side} hand |
+    <pick> up something from the floor | <bend> down to pick up an object with the {side} hand |
     <reach> to the ground with {his} {side} hand and <lift> something
 wave: <wave> with {hand}{reps} | <wave> {hand}{reps} | <wave>{reps} | <raise> {hand} and <wave>{reps} | <say> hello by waving {hand}{reps}
 raise_front: <raise> {arm} in front{high}{reps} | <lift> {arm} forward{high}{reps} | <bring> {arm} up in front{high}{reps}
