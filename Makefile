@@ -16,6 +16,7 @@ PRESET ?= smoke
 CORPUS ?=
 SOURCE ?=
 SEEDS  ?=
+METHODS ?=
 PUBLISHED ?=
 CORES  ?=
 CACHE  ?=
@@ -24,10 +25,11 @@ override PRESET := $(value PRESET)
 override CORPUS := $(value CORPUS)
 override SOURCE := $(value SOURCE)
 override SEEDS  := $(value SEEDS)
+override METHODS := $(value METHODS)
 override PUBLISHED := $(value PUBLISHED)
 override CORES  := $(value CORES)
 override CACHE  := $(value CACHE)
-export PRESET CORPUS SOURCE SEEDS PUBLISHED CORES CACHE
+export PRESET CORPUS SOURCE SEEDS METHODS PUBLISHED CORES CACHE
 # Two processes of two threads on two cores are far slower than one thread each; and one thread repeats to the bit.
 export OMP_NUM_THREADS ?= 1
 export PYTHONHASHSEED = 0
@@ -48,7 +50,7 @@ $(VENV)/.installed: requirements.lock
 	touch $@
 
 paper: env
-	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" $${PUBLISHED:+--published="$$PUBLISHED"} $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
+	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" --methods="$$METHODS" $${PUBLISHED:+--published="$$PUBLISHED"} $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
 
 demo: env
 	@$(BIN)/python -m fsq_mardm.cli demo

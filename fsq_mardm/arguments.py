@@ -151,6 +151,7 @@ PAPER = (opt("--preset", default="smoke", help="a name of workflow/presets"),
          opt("--corpus", default="", help="synthetic, bandai, t2m, kit or the name of one's own; empty: the preset's"),
          opt("--source", default="", help="archive or folder that holds the corpus"),
          opt("--seeds", default="", help="e.g. 0,1,2; empty: the preset's"),
+         opt("--methods", default="", help="e.g. AE,FSQ; empty: all of the preset's"),
          opt("--published", default="", help="folder of published evaluators and CLIP, for t2m and kit"),
          opt("--cores", type=at_least(1), default=os.cpu_count(), help="processes at a time"),
          opt("--dry_run", action="store_true", help="only say what would run"))

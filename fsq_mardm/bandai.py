@@ -56,7 +56,9 @@ def bandai_joints(
     name = name or str(source)
     missing = sorted({part for joint in JOINTS for part in joint.split("+")} - set(bvh.names))
     if missing:
-        raise DataError(f"{name}: no joint {missing[0]!r}; expected the skeleton of the Bandai-Namco Research Motion Dataset")
+        raise DataError(
+            f"{name}: no joint {missing[0]!r}; expected the skeleton of the Bandai-Namco Research Motion Dataset"
+        )
     if len(bvh.frames) < 3:
         raise DataError(f"{name}: {len(bvh.frames)} frames; expected at least 3")
     joints = _in_order(np.asarray(bvh.global_positions()), bvh.names)
@@ -101,7 +103,9 @@ def _archive_files(path: Path) -> Iterator[tuple[Path, bytes, int]]:
                     if content is not None:
                         yield Path(member.name), content.read(), raw.tell()
         except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as e:
-            raise DataError(f"{path}: damaged archive ({' '.join(str(e).split())[:80]}); expected a whole tar file") from None
+            raise DataError(
+                f"{path}: damaged archive ({' '.join(str(e).split())[:80]}); expected a whole tar file"
+            ) from None
 
 # %% ../nbs/23_bandai.ipynb #831cd9ef
 _NAME = re.compile(r"dataset-([12])_([a-z-]+)_([a-z-]+)_(\d{3})\.bvh")
@@ -113,14 +117,18 @@ def bandai_files(
     source, found = Path(source), 0
     if not source.exists():
         raise DataError(f"{source}: missing; expected the Bandai-Namco repository or a tar archive of it")
-    files: Iterator[tuple[Path, Path | bytes, int]] = _folder_files(source) if source.is_dir() else _archive_files(source)
+    files: Iterator[tuple[Path, Path | bytes, int]] = (
+        _folder_files(source) if source.is_dir() else _archive_files(source)
+    )
     for path, content, position in files:
         if not _NAME.fullmatch(path.name):
             raise DataError(f"{str(path)[:200]}: expected a name like dataset-2_walk_normal_001.bvh")
         found += 1
         yield path.stem, content, position
     if not found:
-        raise DataError(f"{source}: no file dataset-*.bvh; expected Bandai-Namco-Research-Motiondataset-1/data/*.bvh within")
+        raise DataError(
+            f"{source}: no file dataset-*.bvh; expected Bandai-Namco-Research-Motiondataset-1/data/*.bvh within"
+        )
 
 # %% ../nbs/23_bandai.ipynb #c1c429ae
 def _smooth(x: np.ndarray, seconds: float) -> np.ndarray:
@@ -194,7 +202,8 @@ def measure_travel(joints: np.ndarray, heading: np.ndarray) -> Travel:
 class Steps:
     "The steps of a clip."
     count: int  # feet passing each other
-    first: str  # foot of the first step, 'left' or 'right'; '' without a step or when the clip begins in the midst of one
+    # foot of the first step, 'left' or 'right'; '' without a step or when the clip begins in the midst of one
+    first: str
     length: float  # metres of way a step
     rate: float  # steps a second
 
@@ -406,7 +415,8 @@ PHRASES = {
 
 # %% ../nbs/23_bandai.ipynb #917fad8a
 NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen "
     "nineteen twenty"
 ).split()
 _TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety".split()
@@ -436,8 +446,10 @@ STYLES = {
 }
 STYLES["masculinity"] = STYLES["masculine"]
 CONTENTS = (
-    "walk run dash walk-back walk-left walk-right walk-turn-left walk-turn-right bow bye byebye guide respond call punch kick slash "
-    "dance-long dance-short raise-up-left-hand raise-up-right-hand raise-up-both-hands wave-left-hand wave-right-hand wave-both-hands"
+    "walk run dash walk-back walk-left walk-right walk-turn-left walk-turn-right bow bye byebye guide respond call "
+    "punch kick slash "
+    "dance-long dance-short raise-up-left-hand raise-up-right-hand raise-up-both-hands wave-left-hand wave-right-hand "
+    "wave-both-hands"
 ).split()
 
 # %% ../nbs/23_bandai.ipynb #648cb8ac
@@ -617,7 +629,9 @@ def _direction(
     if off > 168:
         return words.one(("backward", "backwards"))
     if 25 < off < 70:
-        return words.one((f"diagonally forward to the {toward}", f"forward and to the {toward}", f"at an angle to the {toward}"))
+        return words.one(
+            (f"diagonally forward to the {toward}", f"forward and to the {toward}", f"at an angle to the {toward}")
+        )
     if 110 < off < 160:
         return words.one((f"diagonally backward to the {toward}", f"backwards and to the {toward}"))
     return "backward" if off > 160 else ""
@@ -682,7 +696,9 @@ def _lowering(acting: list[Hand], words: _Words) -> str:
     if not all(h.ends_low and h.rise > .3 for h in acting) or not words.chance(0.4):
         return ""
     it = "them" if len(acting) == 2 else "it"
-    return words.one((f"and lowers {it} again", f", then lowers {it}", f"and brings {it} down again", f"before lowering {it}"))
+    return words.one(
+        (f"and lowers {it} again", f", then lowers {it}", f"and brings {it} down again", f"before lowering {it}")
+    )
 
 # %% ../nbs/23_bandai.ipynb #b381693f
 def _waves_alike(acting: list[Hand]) -> int:
@@ -699,7 +715,9 @@ def _gesture_times(m: Measured, words: _Words, acting: list[Hand], waves: bool, 
     if not waves and not bye and _rounds_to(hold) and hold > .9:
         facts.append("for " + words.seconds(hold))
     elif _rounds_to(m.travel.seconds):
-        facts.append("for " + words.seconds(m.travel.seconds) if waves or bye else "in " + words.seconds(m.travel.seconds))
+        facts.append(
+            "for " + words.seconds(m.travel.seconds) if waves or bye else "in " + words.seconds(m.travel.seconds)
+        )
     return facts
 
 # %% ../nbs/23_bandai.ipynb #20e0defb
@@ -872,7 +890,15 @@ class _Part:
 def _factors(m: Measured) -> dict[str, float]:
     "The continuous measurements of a clip."
     t, p = m.travel, m.posture
-    way = dict(seconds=t.seconds, speed=t.speed, path=t.path, turn=t.turn, bearing=t.bearing, steps=m.steps.count, step_rate=m.steps.rate)
+    way = dict(
+        seconds=t.seconds,
+        speed=t.speed,
+        path=t.path,
+        turn=t.turn,
+        bearing=t.bearing,
+        steps=m.steps.count,
+        step_rate=m.steps.rate,
+    )
     body = dict(lean=p.lean, bend=p.bend, drop=p.drop)
     hands = dict(left_hand=m.left.top, right_hand=m.right.top, left_waves=m.left.waves, right_waves=m.right.waves)
     return {k: round(float(v), 4) for k, v in {**way, **body, **hands}.items()}
@@ -977,7 +1003,9 @@ def _refuse_bad(source: str | Path, bad: list[str]) -> None:
     if len(bad) == 1:
         raise DataError(bad[0])
     if bad:
-        raise DataError(f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}")
+        raise DataError(
+            f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}"
+        )
 
 def _once_each(source: str | Path, parts: list[_Part]) -> list[_Part]:
     "Parts by name; a `DataError` where one stands in the source twice."
@@ -1348,7 +1376,9 @@ def _turn_holds(m: _Second, told: re.Match) -> list[tuple[str, bool]]:
 def _direction_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
     "Statements about where a body goes against where it looks."
     out, bearing = [], m.bearing()
-    front = re.search(r"forward|ahead|to the front", text) and not re.search(r"\bto the front\b.*trunk|trunk.*to the front", text)
+    front = re.search(r"forward|ahead|to the front", text) and not re.search(
+        r"\bto the front\b.*trunk|trunk.*to the front", text
+    )
     if "backward" in text:
         out.append(("backward", abs(bearing) > 95))
     elif front:
@@ -1372,7 +1402,10 @@ def _body_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
 
 def _way_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
     "Statements about direction, turns and the body as a whole."
-    told, goes = _turned(text), re.search("walk|run|jog|dash|sprint", text) and not re.search("bow|bend|arm forward", text)
+    told, goes = (
+        _turned(text),
+        re.search("walk|run|jog|dash|sprint", text) and not re.search("bow|bend|arm forward", text),
+    )
     way = _turn_holds(m, told) if told else _direction_holds(m, text) if goes else []
     return way + _body_holds(m, text)
 
@@ -1450,7 +1483,9 @@ def check_caption(
     "Test every measured statement of a caption on the joints."
     m, acting = second or _Second(joints), _acting(text)
     out = [(f"acts with {' and '.join(acting)}", _acts_with(m, acting))] if acting else []
-    out += [(p, _holds(_BY_PHRASE[p], m, acting)) for p in _PHRASE.findall(text.replace("going down low", "going down"))]
+    out += [
+        (p, _holds(_BY_PHRASE[p], m, acting)) for p in _PHRASE.findall(text.replace("going down low", "going down"))
+    ]
     out += [(f[0], _count_holds(f, m, acting, text)) for f in _COUNT.finditer(text)]
     return out + _way_holds(m, text)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IdentityBottleneck', 'NarrowBottleneck', 'VQBottleneck', 'FSQBottleneck', 'BoundedBottleneck', 'ScrambledBottleneck',
-           'ScrambledLevelsBottleneck', 'disorder', 'MetricFSQBottleneck']
+           'disorder', 'ScrambledLevelsBottleneck', 'MetricFSQBottleneck']
 
 # %% ../nbs/32_bottlenecks.ipynb #b35a8abb
 import numpy as np
@@ -31,11 +31,20 @@ class IdentityBottleneck(nn.Module):
         "Hidden vectors (B, L, C), mask (B, L) -> codes (B, L, d) with a gradient, and an extra loss."
         return h, h.new_zeros(())
 
-    def target(self, codes: Tensor) -> Tensor: return codes
-    def codes(self, target: Tensor) -> Tensor: return target
-    def lift(self, codes: Tensor) -> Tensor: return codes
-    def snap(self, target: Tensor) -> Tensor: return target
-    def stats(self, target: Tensor) -> dict: return {}
+    def target(self, codes: Tensor) -> Tensor:
+        return codes
+
+    def codes(self, target: Tensor) -> Tensor:
+        return target
+
+    def lift(self, codes: Tensor) -> Tensor:
+        return codes
+
+    def snap(self, target: Tensor) -> Tensor:
+        return target
+
+    def stats(self, target: Tensor) -> dict:
+        return {}
 
 # %% ../nbs/32_bottlenecks.ipynb #5223711b
 class NarrowBottleneck(IdentityBottleneck):
@@ -60,8 +69,11 @@ class VQBottleneck(NarrowBottleneck):
         out = self.quantizer(self.pre(h), mask, generator)
         return out.codes, out.loss
 
-    def snap(self, target: Tensor) -> Tensor: return self.quantizer.snap(target)
-    def stats(self, target: Tensor) -> dict: return self.quantizer.statistics(target)
+    def snap(self, target: Tensor) -> Tensor:
+        return self.quantizer.snap(target)
+
+    def stats(self, target: Tensor) -> dict:
+        return self.quantizer.statistics(target)
 
 # %% ../nbs/32_bottlenecks.ipynb #b02db0a9
 class FSQBottleneck(NarrowBottleneck):
@@ -76,25 +88,32 @@ class FSQBottleneck(NarrowBottleneck):
     ):
         super().__init__(latent_dim, len(levels))
         self.quantizer, self.isometric = FSQ(levels, bound, noise_dropout), isometric
-        if isometric: self.log_scale = nn.Parameter(torch.zeros(()))
+        if isometric:
+            self.log_scale = nn.Parameter(torch.zeros(()))
 
     @property
-    def grid(self) -> list[Tensor]: return self.quantizer.grid
+    def grid(self) -> list[Tensor]:
+        return self.quantizer.grid
 
     def quantize(self, h: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         "The rounded coordinates, with a straight-through gradient."
         return self.quantizer(self.pre(h), generator), h.new_zeros(())
 
-    def snap(self, target: Tensor) -> Tensor: return self.quantizer.snap(target)
-    def stats(self, target: Tensor) -> dict: return self.quantizer.statistics(target)
+    def snap(self, target: Tensor) -> Tensor:
+        return self.quantizer.snap(target)
+
+    def stats(self, target: Tensor) -> dict:
+        return self.quantizer.statistics(target)
 
 # %% ../nbs/32_bottlenecks.ipynb #e7d77501
 @patch
 def lift(self: FSQBottleneck, codes: Tensor) -> Tensor:
     "Codes (..., d) -> latents (..., C)."
-    if not self.isometric: return NarrowBottleneck.lift(self, codes)
+    if not self.isometric:
+        return NarrowBottleneck.lift(self, codes)
     q, r = torch.linalg.qr(self.post.weight.float())
-    return F.linear(codes.to(q.dtype), q * r.diagonal().sign() * self.log_scale.exp(), self.post.bias)
+    columns = q * r.diagonal().sign() * self.log_scale.exp()  # the signs make the decomposition unique
+    return F.linear(codes.to(q.dtype), columns, self.post.bias)
 
 # %% ../nbs/32_bottlenecks.ipynb #aa2284ab
 class BoundedBottleneck(NarrowBottleneck):
@@ -117,19 +136,37 @@ class ScrambledBottleneck(FSQBottleneck):
 
     def scramble(self, device=None) -> None:
         "Draw the permutation and its inverse, from the seed alone."
-        order = np.random.RandomState(derive_seed(self.seed, "scramble") % 2**32).permutation(self.quantizer.codebook_size)
+        rng = np.random.RandomState(derive_seed(self.seed, "scramble") % 2**32)
+        order = rng.permutation(self.quantizer.codebook_size)
         for name, table in dict(forth=order, back=np.argsort(order)).items():
             self.register_buffer(name, torch.as_tensor(table, dtype=torch.int64, device=device), persistent=False)
 
     def _apply(self, fn, recurse: bool = True):
         was_meta = self.forth.is_meta
         super()._apply(fn, recurse)
-        if was_meta and not self.forth.is_meta: self.scramble(self.forth.device)  # `to_empty` loses what is in no state dict
+        if was_meta and not self.forth.is_meta:
+            self.scramble(self.forth.device)  # `to_empty` loses what is in no state dict
         return self
 
-    def target(self, codes: Tensor) -> Tensor: return self._sent(codes, self.forth)
-    def codes(self, target: Tensor) -> Tensor: return self._sent(target, self.back)
-    def _sent(self, codes: Tensor, table: Tensor) -> Tensor: return self.quantizer.code_of(table[self.quantizer.codes_to_indices(codes)])
+    def target(self, codes: Tensor) -> Tensor:
+        return self._sent(codes, self.forth)
+
+    def codes(self, target: Tensor) -> Tensor:
+        return self._sent(target, self.back)
+
+    def _sent(self, codes: Tensor, table: Tensor) -> Tensor:
+        return self.quantizer.code_of(table[self.quantizer.codes_to_indices(codes)])
+
+# %% ../nbs/32_bottlenecks.ipynb #a86b3ac4
+def disorder(
+    n: int,  # levels
+    rng: np.random.RandomState,
+) -> np.ndarray:  # (n,) a permutation that neither keeps nor reverses the order; of 2 levels there is none
+    "A random permutation that is not monotone."
+    while True:
+        order = rng.permutation(n)
+        if n < 3 or len(np.unique(np.sign(np.diff(order)))) == 2:
+            return order
 
 # %% ../nbs/32_bottlenecks.ipynb #a0a5506f
 class ScrambledLevelsBottleneck(ScrambledBottleneck):
@@ -148,15 +185,6 @@ class ScrambledLevelsBottleneck(ScrambledBottleneck):
         moved = table.expand(*digits.shape, -1).gather(-1, digits[..., None])[..., 0]
         return (moved - self.quantizer.unit) / self.quantizer.unit
 
-def disorder(
-    n: int,  # levels
-    rng: np.random.RandomState,
-) -> np.ndarray:  # (n,) a permutation that neither keeps nor reverses the order; of 2 levels there is none
-    "A random permutation that is not monotone."
-    while True:
-        order = rng.permutation(n)
-        if n < 3 or len(np.unique(np.sign(np.diff(order)))) == 2: return order
-
 # %% ../nbs/32_bottlenecks.ipynb #52668b8e
 class MetricFSQBottleneck(FSQBottleneck):
     "FSQ whose diffused coordinates are codes times a learned scale a channel."
@@ -164,16 +192,27 @@ class MetricFSQBottleneck(FSQBottleneck):
 
     def __init__(self, latent_dim: int, levels: list[int], *, channel_scale: bool = True, **options):  # options of `FSQBottleneck`
         super().__init__(latent_dim, levels, **options)
-        if channel_scale: self.scales = nn.Parameter(torch.zeros(self.target_dim))
-        else: self.register_buffer("scales", torch.zeros(self.target_dim))
+        if channel_scale:
+            self.scales = nn.Parameter(torch.zeros(self.target_dim))
+        else:
+            self.register_buffer("scales", torch.zeros(self.target_dim))
 
     @property
     def scale(self) -> Tensor:  # (d,) the factor 10 lets a usual learning rate reach it
         return (10 * (self.scales - self.scales.max())).float().exp()
-    @property
-    def grid(self) -> list[Tensor]: return [g * s for g, s in zip(self.quantizer.grid, self.scale.detach())]
 
-    def target(self, codes: Tensor) -> Tensor: return codes * self.scale
-    def codes(self, target: Tensor) -> Tensor: return target / self.scale
-    def snap(self, target: Tensor) -> Tensor: return self.target(super().snap(self.codes(target)))
-    def stats(self, target: Tensor) -> dict: return super().stats(self.codes(target))
+    @property
+    def grid(self) -> list[Tensor]:
+        return [g * s for g, s in zip(self.quantizer.grid, self.scale.detach())]
+
+    def target(self, codes: Tensor) -> Tensor:
+        return codes * self.scale
+
+    def codes(self, target: Tensor) -> Tensor:
+        return target / self.scale
+
+    def snap(self, target: Tensor) -> Tensor:
+        return self.target(super().snap(self.codes(target)))
+
+    def stats(self, target: Tensor) -> dict:
+        return super().stats(self.codes(target))

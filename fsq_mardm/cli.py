@@ -109,7 +109,7 @@ _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test s
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.workflow import PaperSettings, run_graph
-    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds, a.published), cores=a.cores, dry_run=a.dry_run)
+    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds, a.published, a.methods), cores=a.cores, dry_run=a.dry_run)
 
 # %% ../nbs/72_cli.ipynb #5eb9ac55
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"),

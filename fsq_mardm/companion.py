@@ -20,7 +20,8 @@ from .viewer import _policy
 def packed(poses: np.ndarray) -> str:  # base64 of millimetres, int16
     "Poses (..., J, 3) in metres around their pelvis, as text."
     poses = np.asarray(poses, float)
-    if not np.isfinite(poses).all() or np.abs(poses).max() > 30: raise DataError("poses: found what is no pose in metres, expected at most 30 m from the pelvis")
+    if not np.isfinite(poses).all() or np.abs(poses).max() > 30:
+        raise DataError("poses: found what is no pose in metres, expected at most 30 m from the pelvis")
     around = poses - poses[..., :1, :]*np.array([1, 0, 1])
     return base64.b64encode((around*1000).round().astype("<i2").tobytes()).decode()
 
@@ -36,7 +37,8 @@ def companion_scene(
     "All that the page's script draws from."
     shape = tuple(len(v) for v in levels)
     for three, poses in corners.items():
-        if poses.shape[:3] != tuple(shape[c] for c in three): raise DataError(f"poses of channels {three}: found shape {poses.shape}, expected one a level")
+        if poses.shape[:3] != tuple(shape[c] for c in three):
+            raise DataError(f"poses of channels {three}: found shape {poses.shape}, expected one a level")
     return {"levels": [np.asarray(v, float).round(4).tolist() for v in levels], "code": [int(np.abs(v - c).argmin()) for v, c in zip(levels, code)],
             "corners": [{"channels": list(three), "data": packed(poses)} for three, poses in corners.items()],
             "path": np.asarray(path, float).round(4).tolist(), "pathPoses": packed(path_poses), "parents": list(parents), "head": head_joint(joint_names) or 0,

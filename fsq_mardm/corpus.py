@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .config import ConfigError, DataError, atomic_dir, file_fingerprint, fingerprint, numpy_rng, read_json, shown, write_json
+from .config import (ConfigError, DataError, atomic_dir, file_fingerprint, fingerprint, numpy_rng, read_json,
+    shown, write_json)
 from .features import features_to_joints, group_std, local_joints
 from .skeleton import SKELETONS, Skeleton, bones
 
@@ -49,9 +50,13 @@ def format_caption(caption: Caption) -> str:
         raise DataError(f"caption {caption.text[:60]!r}: expected one non-empty line without '#'")
     for token in caption.tokens:
         if not _TOKEN.fullmatch(token):
-            raise DataError(f"caption {caption.text[:60]!r}: token {token[:60]!r}, expected 'word/POS' without spaces or '#'")
+            raise DataError(
+                f"caption {caption.text[:60]!r}: token {token[:60]!r}, expected 'word/POS' without spaces or '#'"
+            )
     if not (0 <= caption.start <= _LATEST and 0 <= caption.end <= _LATEST):
-        raise DataError(f"caption {caption.text[:60]!r}: times {caption.start}, {caption.end}, expected 0 to {_LATEST} seconds")
+        raise DataError(
+            f"caption {caption.text[:60]!r}: times {caption.start}, {caption.end}, expected 0 to {_LATEST} seconds"
+        )
     return f"{caption.text.strip()}#{' '.join(caption.tokens)}#{float(caption.start)}#{float(caption.end)}"
 
 # %% ../nbs/20_corpus.ipynb #c1cbac14
@@ -66,6 +71,7 @@ def _seconds(field: str, where: str) -> float:
     if not 0 <= value <= _LATEST:
         raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
     return value
+
 def parse_caption(
     line: str,  # one line of a text file
     where: str = "caption",  # file and line number, for the error
@@ -214,7 +220,11 @@ def split_ids(
         raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
     if len(set(ids)) < len(ids):
         raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
-    labels = strata if isinstance(strata, dict) else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
+    labels = (
+        strata
+        if isinstance(strata, dict)
+        else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
+    )
     known = set(ids)
     groups: dict[str, list[str]] = {}  # a clip and its twin
     for i in ids:
@@ -280,11 +290,15 @@ def _check_splits(splits: dict[str, list[str]]) -> dict[str, str]:
     for split in ("train", "val", "test"):
         for i in splits[split]:
             if check_id(i, split) in where:
-                raise DataError(f"split {split}: {i!r} stands in {where[i]} already, expected each clip in one split once")
+                raise DataError(
+                    f"split {split}: {i!r} stands in {where[i]} already, expected each clip in one split once"
+                )
             where[i] = split
     for i, split in where.items():
         if where[twin_base(i, where)] != split:
-            raise DataError(f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split")
+            raise DataError(
+                f"split {split}: {i!r} is the mirrored twin of a clip in {where[i[1:]]}, expected both in one split"
+            )
     return where
 
 # %% ../nbs/20_corpus.ipynb #332c79c5
@@ -310,7 +324,9 @@ def _write_clip(folder: Path, clip: Clip, skeleton: Skeleton) -> None:
         raise DataError(f"{where}: no caption, expected at least one")
     np.save(folder/"new_joint_vecs"/f"{clip.id}.npy", features)
     np.save(folder/"new_joints"/f"{clip.id}.npy", joints)
-    (folder/"texts"/f"{clip.id}.txt").write_text("".join(format_caption(c) + "\n" for c in clip.captions), encoding="utf-8")
+    (folder/"texts"/f"{clip.id}.txt").write_text(
+        "".join(format_caption(c) + "\n" for c in clip.captions), encoding="utf-8"
+    )
 
 # %% ../nbs/20_corpus.ipynb #2c0d19bc
 def _write_lists(folder: Path, splits: dict[str, list[str]], moments: _Moments, factors: dict) -> None:
@@ -392,7 +408,9 @@ def _signature(root: Path) -> str:
         try:
             listing = list(os.scandir(root/sub))
         except OSError as e:
-            raise DataError(f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout") from None
+            raise DataError(
+                f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout"
+            ) from None
         suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
         for file in listing:
             if file.name.endswith(suffixes) and not file.name.startswith("."):
@@ -418,7 +436,9 @@ def _corpus_info(root: Path, name: str | None) -> dict:
     elif name is None or name in PUBLISHED:
         info = dict(PUBLISHED[name or _guess_published(root)])
     else:
-        raise DataError(f"{root}: no corpus.json, and {shown(name)} is no published corpus; expected one of {', '.join(PUBLISHED)}")
+        raise DataError(
+            f"{root}: no corpus.json, and {shown(name)} is no published corpus; expected one of {', '.join(PUBLISHED)}"
+        )
     if name is not None and info["name"] != name:
         raise DataError(f"{file}: corpus {shown(info['name'])}, expected {shown(name)}")
     return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
@@ -448,7 +468,9 @@ def _guess_published(root: Path) -> str:
     "The published corpus that has features of the width of the first file."
     first = min((p for p in (root/"new_joint_vecs").glob("*.npy") if not p.name.startswith(".")), default=None)
     if first is None:
-        raise DataError(f"{root}: neither corpus.json nor new_joint_vecs/*.npy; expected a corpus in HumanML3D's layout")
+        raise DataError(
+            f"{root}: neither corpus.json nor new_joint_vecs/*.npy; expected a corpus in HumanML3D's layout"
+        )
     width = read_array(first, (None, None)).shape[1]
     for name, info in PUBLISHED.items():
         if SKELETONS[info["skeleton"]].full_dim == width:
@@ -478,7 +500,9 @@ def _read_statistics(root: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.nda
             expected = f"{skeleton.full_dim} (full) or {skeleton.essential_dim} (essential)"
             raise DataError(f"{root/file}: {len(values)} numbers, expected {expected}")
         if not np.isfinite(values).all() or (file == "Std.npy" and (values <= 0).any()):
-            raise DataError(f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers")
+            raise DataError(
+                f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers"
+            )
         both.append(values)
     if len(both[0]) != len(both[1]):
         raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
@@ -629,7 +653,11 @@ def load_corpus(
         raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
     info = _corpus_info(root, name)
     cache = cache if cache is not None else os.environ.get("FSQ_MARDM_CACHE") or None
-    store = Path(cache)/f"{root.resolve().name}-{fingerprint(str(root.resolve()), 8)}" if cache is not None else root/".packed"
+    store = (
+        Path(cache)/f"{root.resolve().name}-{fingerprint(str(root.resolve()), 8)}"
+        if cache is not None
+        else root/".packed"
+    )
     folder = store/f"{_signature(root)[:16]}-{fingerprint([info, skip], 8)}"
     packed = _open_packed(folder)
     if packed is None:
@@ -668,7 +696,12 @@ class Corpus:
     def __init__(self, root: Path, packed: _Packed):
         index = packed.index
         self.root, self._packed = Path(root), packed
-        self.info, self.ids, self.skipped, self.fingerprint = index["info"], index["ids"], index["skipped"], index["fingerprint"]
+        self.info, self.ids, self.skipped, self.fingerprint = (
+            index["info"],
+            index["ids"],
+            index["skipped"],
+            index["fingerprint"],
+        )
         self.name, self.skeleton = self.info["name"], SKELETONS[self.info["skeleton"]]
         self.fps, self.min_frames = float(self.info["fps"]), self.info["min_frames"]
         self._lengths = np.array(packed.index["lengths"], np.int64)
@@ -836,7 +869,8 @@ def bone_lengths(
     if not spread[worst] <= tolerance * length[worst]:
         joint, parent = (skeleton.joint_names[k] for k in (worst + 1, skeleton.parents[worst + 1]))
         raise DataError(
-            f"{split.corpus.root}: bone {parent} to {joint} measures {length[worst]:.4g} with a deviation of {spread[worst]:.2g} over "
+            f"{split.corpus.root}: bone {parent} to {joint} measures {length[worst]:.4g} with a deviation of "
+            f"{spread[worst]:.2g} over "
             f"frames, expected at most {tolerance:.0%} of it (motion on one skeleton)"
         )
     return length.float().numpy()
@@ -855,7 +889,11 @@ class Account:
         "What will fail later: no entry at all, or a split without one."
         if not any(self.entries.values()):
             return [f"no entry is left of {self.clips} clips with {self.captions} captions"]
-        return [f"{split} has no entry: training, choosing or testing on it will fail" for split, n in self.entries.items() if not n]
+        return [
+            f"{split} has no entry: training, choosing or testing on it will fail"
+            for split, n in self.entries.items()
+            if not n
+        ]
 
     def __str__(self) -> str:
         out = ", ".join(f"{n} {reason}" for reason, n in self.left_out.items()) or "nothing"
@@ -917,7 +955,9 @@ def windows(
     "Every window of every entry, the last included: n frames hold n - window + 1."
     counts = (packed.lengths - window + 1).clamp(min=0)
     first = counts.cumsum(0) - counts
-    return torch.arange(int(counts.sum()), device=counts.device) + (packed.offsets[:-1] - first).repeat_interleave(counts)
+    return torch.arange(int(counts.sum()), device=counts.device) + (packed.offsets[:-1] - first).repeat_interleave(
+        counts
+    )
 
 def gather(packed: PackedSplit, starts: torch.Tensor, length: int) -> torch.Tensor:
     "Windows (n, length, D) that begin at `starts` (n,) in packed.frames."
@@ -1062,7 +1102,11 @@ def _check_joints(report: Report, root: Path, i: str, skeleton: Skeleton, featur
         return
     error = float(np.abs(features_to_joints(torch.from_numpy(features), count).numpy() - joints).max())
     if not error <= tolerance:
-        report.add("joints", joint, f"{joint}: {error:.3g} away from the joints its features recover to, expected at most {tolerance:g}")
+        report.add(
+            "joints",
+            joint,
+            f"{joint}: {error:.3g} away from the joints its features recover to, expected at most {tolerance:g}",
+        )
 
 # %% ../nbs/20_corpus.ipynb #39d6d1b2
 def _check_captions(report: Report, root: Path, i: str, frames: int | None, fps: float) -> list[Caption]:
@@ -1140,8 +1184,14 @@ def _check_entries(report: Report, entries: dict[str, int]) -> None:
     "Whether the rules of text-to-motion leave anything."
     report.counts.update({f"{split} entries": n for split, n in entries.items()})
     if not any(entries.values()):
-        return report.add("split", "train.txt", "no clip or part with a caption has a usable length in any split, expected at least one")
-    report.notes += [f"{split} has no entry: training, choosing or testing on it will fail" for split, n in entries.items() if not n]
+        return report.add(
+            "split",
+            "train.txt",
+            "no clip or part with a caption has a usable length in any split, expected at least one",
+        )
+    report.notes += [
+        f"{split} has no entry: training, choosing or testing on it will fail" for split, n in entries.items() if not n
+    ]
 
 def _note_extras(report: Report, root: Path, where: dict) -> None:
     "What is worth knowing and not wrong."
@@ -1157,7 +1207,9 @@ def _check_split_files(report: Report, splits: dict[str, list[str]]) -> None:
     for s, ids in splits.items():
         for i in ids:
             if i in where:
-                report.add("split", f"{s}.txt", f"{s}.txt: {i!r} stands in {where[i]}.txt already, expected it in one split")
+                report.add(
+                    "split", f"{s}.txt", f"{s}.txt: {i!r} stands in {where[i]}.txt already, expected it in one split"
+                )
             else:
                 where[i] = s
         if not ids:

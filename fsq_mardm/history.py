@@ -17,22 +17,29 @@ from .config import ConfigError, DataError, open_zip, shown
 from .corpus import parse_array
 
 # %% ../nbs/42_history.ipynb #6fa98e42
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError)  # what zipfile raises
+# what zipfile raises
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError)
 
 def read_history(
     out,  # folder of a run
 ) -> dict[str, np.ndarray]:  # name -> (N,) one value a step
     "The scalars of every step of a run that `fit` finished; `DataError` where it has not, or for a damaged file."
     path = Path(out)/"history.npz"
-    if not path.is_file(): raise DataError(f"{path}: missing; expected the folder of a finished run")
+    if not path.is_file():
+        raise DataError(f"{path}: missing; expected the folder of a finished run")
     try:
-        with open_zip(path) as archive: rows = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
+        with open_zip(path) as archive:
+            rows = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
     except _DAMAGED as e:
         why = shown(str(e))
-        raise DataError(f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote") from None
+        raise DataError(
+            f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote"
+        ) from None
     rows = {name: parse_array(data, f"{path}: {shown(name)}") for name, data in rows.items()}
     if "step" not in rows or len({len(row) for row in rows.values()}) > 1:
-        raise DataError(f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'")
+        raise DataError(
+            f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'"
+        )
     return rows
 
 # %% ../nbs/42_history.ipynb #3b1f6c0e
@@ -43,10 +50,14 @@ def read_events(
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # slow to import
     if not list(Path(folder).glob("events.out.tfevents.*")):
         raise DataError(f"{folder}: found no events.out.tfevents.* file, expected a TensorBoard log")
-    try: log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
-    except OSError as e: raise DataError(f"{folder}: cannot be read ({e.strerror}); expected a TensorBoard log") from None
+    try:
+        log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    except OSError as e:
+        raise DataError(f"{folder}: cannot be read ({e.strerror}); expected a TensorBoard log") from None
     read = {tag: log.Scalars(tag) for tag in log.Tags()["scalars"]}
-    return {tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()}
+    return {
+        tag: (np.array([e.step for e in events]), np.array([e.value for e in events])) for tag, events in read.items()
+    }
 
 # %% ../nbs/42_history.ipynb #c19d5f27
 def last_course(
@@ -55,7 +66,8 @@ def last_course(
 ) -> tuple[np.ndarray, np.ndarray]:  # the same, those that a later session replaced left out
     "What counts of a log that was written in several sessions."
     steps, values = np.asarray(steps), np.asarray(values)
-    if not len(steps): return steps, values
+    if not len(steps):
+        return steps, values
     earliest_later = np.minimum.accumulate(steps[::-1])[::-1][1:]
     keep = np.append(steps[:-1] < earliest_later, True)
     return steps[keep], values[keep]
@@ -76,7 +88,8 @@ def read_run(
     folder = Path(folder)
     run = folder.parent if folder.name == "model" else folder
     curves = read_log(folder)
-    if not (run/"history.npz").is_file(): return curves
+    if not (run/"history.npz").is_file():
+        return curves
     rows = read_history(run)
     return curves | {f"Train/{name}": (rows["step"] + 1, values) for name, values in rows.items() if name != "step"}
 
@@ -92,7 +105,9 @@ def find_runs(
         if match := re.fullmatch(rf"(.+)_{stage}-seed(\d+)", path.name):
             found.setdefault(match[1], {})[int(match[2])] = path
     if not found:
-        raise DataError(f"{folder}: found no run named METHOD_{stage}-seedN; expected trained runs, `make paper` makes small ones")
+        raise DataError(
+            f"{folder}: found no run named METHOD_{stage}-seedN; expected trained runs, `make paper` makes small ones"
+        )
     if missing := [m for m in methods if m not in found]:
         raise DataError(f"{folder}: found no run {missing[0]}_{stage}-seedN, expected one of {', '.join(found)}")
     return {m: dict(sorted(found[m].items())) for m in methods or found}
@@ -104,7 +119,8 @@ def smooth(
 ) -> np.ndarray:  # (N,)
     "Exponential smoothing without a bias towards zero at the start."
     from scipy.signal import lfilter  # slow to import
-    if not 0 <= weight < 1: raise ConfigError(f"smooth: found {weight}, expected at least 0 and below 1")
+    if not 0 <= weight < 1:
+        raise ConfigError(f"smooth: found {weight}, expected at least 0 and below 1")
     values = np.asarray(values, np.float64)
     return lfilter([1], [1, -weight], values)/lfilter([1], [1, -weight], np.ones_like(values))
 
@@ -143,7 +159,8 @@ def convergence(
 ) -> dict:  # final, steps_to (None: never), area, roughness, spikes (None: no gradient norms)
     "How a run converged, in five numbers; `DataError` for fewer than two steps."
     loss = np.asarray(loss, np.float64)
-    if len(loss) < 2: raise DataError(f"convergence: found {len(loss)} steps, expected at least 2")
+    if len(loss) < 2:
+        raise DataError(f"convergence: found {len(loss)} steps, expected at least 2")
     final = loss[-max(1, int(tail*len(loss))):].mean()
     curve = smooth(loss, weight)
     arrived = curve <= final + tolerance*abs(final)
@@ -160,11 +177,14 @@ def run_measures(
     weight: float = 0.98,  # smoothing a step
 ) -> dict:  # steps, final, steps_to, area, roughness, spikes
     "How one run converged; `DataError` when the log lacks the loss."
-    if loss not in curves: raise DataError(f"log: found no scalar {loss!r}, expected one of {', '.join(sorted(curves))}")
+    if loss not in curves:
+        raise DataError(f"log: found no scalar {loss!r}, expected one of {', '.join(sorted(curves))}")
     steps, values = curves[loss]
-    if len(steps) < 2: raise DataError(f"log: found {len(steps)} values of {loss}, expected at least 2")
+    if len(steps) < 2:
+        raise DataError(f"log: found {len(steps)} values of {loss}, expected at least 2")
     norms = curves["Train/grad_norm"][1] if "Train/grad_norm" in curves else None
-    if norms is not None and len(norms) != len(values): norms = None   # logged at other steps than this scalar
+    if norms is not None and len(norms) != len(values):
+        norms = None   # logged at other steps than this scalar
     found = convergence(values, norms, weight=weight_between(steps, weight))
     arrived = found["steps_to"]
     return {"steps": int(steps[-1]), **found, "steps_to": None if arrived is None else int(steps[arrived - 1])}
@@ -175,7 +195,8 @@ def seed_spread(
     weight: float = 0.9,  # of `smooth`
 ) -> float:  # NaN for one seed
     "How far seeds lie apart: mean over steps of the standard deviation of smoothed curves, relative to their mean."
-    if len(curves) < 2: return float("nan")
+    if len(curves) < 2:
+        return float("nan")
     n = min(map(len, curves))
     smoothed = np.stack([smooth(c, weight)[:n] for c in curves])
     return float((smoothed.std(0, ddof=1)/np.abs(smoothed.mean(0))).mean())

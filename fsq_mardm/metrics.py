@@ -18,7 +18,8 @@ from .stats import Estimate, jackknife
 
 # %% ../nbs/51_metrics.ipynb #aa2b658f
 ArrayLike = np.ndarray | torch.Tensor | Sequence
-Draws = np.random.Generator | np.random.RandomState | torch.Generator | int  # what random numbers come from; an integer is a seed
+# what random numbers come from; an integer is a seed
+Draws = np.random.Generator | np.random.RandomState | torch.Generator | int
 
 def _matrix(
     x: ArrayLike,
@@ -27,10 +28,13 @@ def _matrix(
     least: int = 1,  # least number of rows
 ) -> torch.Tensor:
     "`x` as a float64 tensor on its own device; `DataError` on a wrong shape, too few rows or a value that is not finite."
-    x = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))).detach()  # by numpy: torch reads a list of floats as float32
+    # by numpy: torch reads a list of floats as float32
+    x = (x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))).detach()
     x = x.to(torch.float64) if x.device.type != "mps" else x.cpu().double()
-    if x.ndim != ndim: raise DataError(f"{name}: found shape {tuple(x.shape)}, expected {ndim} axes")
-    if len(x) < least: raise DataError(f"{name}: found {len(x)} samples, expected at least {least}")
+    if x.ndim != ndim:
+        raise DataError(f"{name}: found shape {tuple(x.shape)}, expected {ndim} axes")
+    if len(x) < least:
+        raise DataError(f"{name}: found {len(x)} samples, expected at least {least}")
     bad = (~torch.isfinite(x.reshape(len(x), -1))).any(1)
     if bad.any():
         where = f"{int(bad.sum())} of {len(x)} samples (first: {int(bad.nonzero()[0])})"
@@ -42,11 +46,14 @@ def _pair(a: ArrayLike, b: ArrayLike, names: tuple[str, str], least: int = 1) ->
     "Two matrices of equal shape on one device."
     a, b = _matrix(a, names[0], least=least), _matrix(b, names[1], least=least)
     if a.shape != b.shape:
-        raise DataError(f"{names[0]} and {names[1]}: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones")
+        raise DataError(
+            f"{names[0]} and {names[1]}: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones"
+        )
     return a, b.to(a.device)
 
 # %% ../nbs/51_metrics.ipynb #c806263e
-def _rng(rng: Draws) -> Draws: return np.random.default_rng(int(rng)) if isinstance(rng, (int, np.integer)) else rng
+def _rng(rng: Draws) -> Draws:
+    return np.random.default_rng(int(rng)) if isinstance(rng, (int, np.integer)) else rng
 
 def _choice(
     rng: Draws,
@@ -54,7 +61,8 @@ def _choice(
     k: int,  # how many, without replacement
 ) -> np.ndarray:
     "`k` different numbers below `n` from whatever kind of generator was passed."
-    if isinstance(rng, torch.Generator): return torch.randperm(n, generator=rng, device=rng.device)[:k].cpu().numpy()
+    if isinstance(rng, torch.Generator):
+        return torch.randperm(n, generator=rng, device=rng.device)[:k].cpu().numpy()
     return np.asarray(rng.choice(n, k, replace=False))
 
 # %% ../nbs/51_metrics.ipynb #a00da139
@@ -72,8 +80,11 @@ def frechet_distance(
     gen: ArrayLike | tuple,  # (M, D) embeddings, or their statistics
 ) -> float:
     "Frechet distance of two Gaussian fits (FID; Heusel et al. 2017), in float64. `DataError` below 2 samples."
-    (m1, r1), (m2, r2) = (x if isinstance(x, tuple) else frechet_statistics(x, n) for x, n in ((real, "real"), (gen, "gen")))
-    if m1.shape != m2.shape: raise DataError(f"real and gen: found widths {len(m1)} and {len(m2)}, expected equal ones")
+    (m1, r1), (m2, r2) = (
+        x if isinstance(x, tuple) else frechet_statistics(x, n) for x, n in ((real, "real"), (gen, "gen"))
+    )
+    if m1.shape != m2.shape:
+        raise DataError(f"real and gen: found widths {len(m1)} and {len(m2)}, expected equal ones")
     m2, r2 = m2.to(m1.device), r2.to(m1.device)
     cross = torch.linalg.svdvals(r1 @ r2.T).sum()
     return max(0.0, float((m1 - m2).square().sum() + r1.square().sum() + r2.square().sum() - 2*cross))
@@ -92,7 +103,10 @@ def frechet_estimate(
     base = real if given else _matrix(real, "real")
     n = sets["made"].shape[1]
     for name, x in sets.items() if given else [*sets.items(), ("real", base[None])]:
-        if x.shape[1] != n: raise DataError(f"{name}: found {x.shape[1]} motions, expected {n}: a Frechet distance depends on their number")
+        if x.shape[1] != n:
+            raise DataError(
+                f"{name}: found {x.shape[1]} motions, expected {n}: a Frechet distance depends on their number"
+            )
     def statistic(rows: np.ndarray) -> float:
         fit = base if given else frechet_statistics(base[rows])
         mine, *theirs = (np.mean([frechet_distance(fit, x[rows]) for x in side]) for side in sets.values())
@@ -110,8 +124,10 @@ def pools_in_order(
     remainder: str = "drop",  # "drop" as published, or "fill": the last pool borrows from the one before
 ) -> tuple[np.ndarray, np.ndarray]:  # pools (P, pool) of sample numbers; count (P, pool) bool, False where a row is only there to fill
     "Cut samples into pools in the order they come. `DataError` when there are fewer than one pool holds."
-    if n < pool: raise DataError(f"pool: found {n} samples, expected at least {pool} (or a smaller pool)")
-    if remainder not in ("drop", "fill"): raise DataError(f"remainder: found {remainder!r}, expected 'drop' or 'fill'")
+    if n < pool:
+        raise DataError(f"pool: found {n} samples, expected at least {pool} (or a smaller pool)")
+    if remainder not in ("drop", "fill"):
+        raise DataError(f"remainder: found {remainder!r}, expected 'drop' or 'fill'")
     rows = np.arange(n - n % pool).reshape(-1, pool)
     count = np.ones(rows.shape, bool)
     if remainder == "fill" and n % pool:
@@ -128,12 +144,15 @@ def distinct_pools(
     "As many pools of different descriptions as the samples allow. `DataError` when there are too few descriptions."
     rng = _rng(rng)
     groups: dict = {}
-    for i in rng.permutation(len(descriptions)): groups.setdefault(descriptions[int(i)], []).append(int(i))
+    for i in rng.permutation(len(descriptions)):
+        groups.setdefault(descriptions[int(i)], []).append(int(i))
     sizes = np.array([len(g) for g in groups.values()])
     fits = lambda pools: np.minimum(sizes, pools).sum() >= pools*pool  # a description comes once in each pool at most
     count = max((p for p in range(1, len(descriptions)//pool + 1) if fits(p)), default=0)
     if not count:
-        raise DataError(f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}")
+        raise DataError(
+            f"descriptions: found {len(groups)} different ones among {len(descriptions)} samples, expected at least {pool}"
+        )
     commonest = sorted(groups.values(), key=len, reverse=True)
     chosen = np.array([i for g in commonest for i in g[:count]][:count*pool])
     return chosen.reshape(pool, count).T  # neighbours, which may be alike, go to different pools
@@ -150,7 +169,8 @@ def _distance_blocks(
     block = block or BLOCK
     exact = len(motion) <= 512  # else by matrix products
     mode = "donot_use_mm_for_euclid_dist" if exact else "use_mm_for_euclid_dist"
-    for k in range(0, len(text), block): yield slice(k, k + block), torch.cdist(text[k:k + block], motion, compute_mode=mode)
+    for k in range(0, len(text), block):
+        yield slice(k, k + block), torch.cdist(text[k:k + block], motion, compute_mode=mode)
 
 def _ranks(text: torch.Tensor, motion: torch.Tensor, block: int | None = None) -> torch.Tensor:  # (N,)
     "For each text, how many motions are nearer than its own, or as near and before it."
@@ -182,7 +202,9 @@ def r_precision(
     pools: np.ndarray | None = None,  # (P, K) own pools, e.g. `distinct_pools`; replaces pool and remainder
 ) -> np.ndarray:  # (top_k,) share of texts whose own motion is among the nearest 1, 2, .. top_k
     "R-precision (Guo et al. 2022): cumulative, so the values never fall. Chance is k / pool."
-    rows, count = pools_in_order(len(text), pool, remainder) if pools is None else (pools, np.ones(np.shape(pools), bool))
+    rows, count = (
+        pools_in_order(len(text), pool, remainder) if pools is None else (pools, np.ones(np.shape(pools), bool))
+    )
     ranks = own_ranks(text, motion, rows).cpu().numpy()[count]
     return np.array([(ranks < k).mean() for k in range(1, top_k + 1)])
 
@@ -193,7 +215,8 @@ def matching_score(
 ) -> float:
     "Mean Euclidean distance of a text and its own motion (Guo et al. 2022, 'MM-Dist'); lower is better."
     text, motion = _pair(text, motion, ("text", "motion"))
-    if pool: text, motion = (x[:max(len(x) - len(x) % pool, min(pool, len(x)))] for x in (text, motion))
+    if pool:
+        text, motion = (x[:max(len(x) - len(x) % pool, min(pool, len(x)))] for x in (text, motion))
     return float(torch.linalg.vector_norm(text - motion, dim=1).mean())
 
 # %% ../nbs/51_metrics.ipynb #c4b8cfcd
@@ -205,8 +228,14 @@ def gallery_retrieval(
 ) -> dict[str, float]:  # "R@k" shares, "median_rank" (1 = first), "gallery" size
     "Retrieval of motions by text among all N of them; chance is k / N."
     text, motion = _pair(text, motion, ("text", "motion"))
-    ranks = (_ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)).cpu().numpy()
-    return {**{f"R@{k}": float((ranks < k).mean()) for k in ks}, "median_rank": float(np.median(ranks) + 1), "gallery": len(text)}
+    ranks = (
+        (_ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)).cpu().numpy()
+    )
+    return {
+        **{f"R@{k}": float((ranks < k).mean()) for k in ks},
+        "median_rank": float(np.median(ranks) + 1),
+        "gallery": len(text),
+    }
 
 def _described_ranks(text: torch.Tensor, motion: torch.Tensor, descriptions: Sequence[str], block: int | None = None) -> torch.Tensor:  # (N,)
     "For each text, how many motions are nearer than the nearest of its own description."
@@ -239,7 +268,8 @@ def diversity(
     "Mean distance of two random samples (Guo et al. 2022). `DataError` when there are fewer samples than pairs."
     emb = _matrix(emb, "emb", least=pairs or 2)
     n = len(emb)
-    if pairs is None: return float(sum(d.sum() for _, d in _distance_blocks(emb, emb))/(n*(n - 1)))
+    if pairs is None:
+        return float(sum(d.sum() for _, d in _distance_blocks(emb, emb))/(n*(n - 1)))
     rng = _rng(rng)
     first, second = (torch.as_tensor(_choice(rng, n, pairs), device=emb.device) for _ in range(2))
     return float(torch.linalg.vector_norm(emb[first] - emb[second], dim=1).mean())
@@ -253,8 +283,10 @@ def multimodality(
     "Mean distance of two motions of one caption (Guo et al. 2022). `DataError` when R is below the number of pairs."
     emb = _matrix(emb, "emb", ndim=3)
     found = emb.shape[1]
-    if found < (pairs or 2): raise DataError(f"emb: found {found} generations a caption, expected at least {pairs or 2}")
-    if pairs is None: return float(torch.cdist(emb, emb).sum((1, 2)).mean()/(found*(found - 1)))
+    if found < (pairs or 2):
+        raise DataError(f"emb: found {found} generations a caption, expected at least {pairs or 2}")
+    if pairs is None:
+        return float(torch.cdist(emb, emb).sum((1, 2)).mean()/(found*(found - 1)))
     rng = _rng(rng)
     first, second = (torch.as_tensor(_choice(rng, found, pairs), device=emb.device) for _ in range(2))
     return float(torch.linalg.vector_norm(emb[:, first] - emb[:, second], dim=2).mean())
@@ -277,8 +309,12 @@ def mpjpe(
     "Mean per-joint position error after aligning the root of every frame; take `.mean()` for one number."
     a, b = torch.as_tensor(gt), torch.as_tensor(pred)
     if a.shape != b.shape or a.shape[-1:] != (3,):
-        raise DataError(f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)")
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()): raise DataError("joints: found NaN or infinity, expected finite positions")
-    if root is not None: a, b = a - a[..., root:root + 1, :], b - b[..., root:root + 1, :]
+        raise DataError(
+            f"joints: found shapes {tuple(a.shape)} and {tuple(b.shape)}, expected equal ones ending in (J, 3)"
+        )
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
+        raise DataError("joints: found NaN or infinity, expected finite positions")
+    if root is not None:
+        a, b = a - a[..., root:root + 1, :], b - b[..., root:root + 1, :]
     error = torch.linalg.vector_norm(a - b.to(a.device), dim=-1).mean(-1)
     return error if isinstance(gt, torch.Tensor) else error.numpy()

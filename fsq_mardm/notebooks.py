@@ -33,21 +33,29 @@ def read_notebook(
     path: str | os.PathLike,
 ) -> NotebookNode:  # in the newest format, to be run by Python
     "A notebook of Python cells; a `ConfigError` says in one line why a file is none."
-    try: text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError: raise ConfigError(f"{path}: missing; expected a notebook") from None
-    except (OSError, UnicodeDecodeError) as e: raise ConfigError(f"{path}: cannot be read ({e}); expected a notebook") from None
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: missing; expected a notebook") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path}: cannot be read ({e}); expected a notebook") from None
     if conflict := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise ConfigError(f"{path}: line {line} is a mark of a merge conflict; expected the conflict resolved (nbdev_fix)")
+        raise ConfigError(
+            f"{path}: line {line} is a mark of a merge conflict; expected the conflict resolved (nbdev_fix)"
+        )
     try:
-        if "nbformat" not in json.loads(text): raise ValueError("it names no nbformat")
+        if "nbformat" not in json.loads(text):
+            raise ValueError("it names no nbformat")
         nb = nbformat.reads(text, as_version=4)
-        if not all(isinstance(cell.source, str) for cell in nb.cells): raise ValueError("a cell is not text")
+        if not all(isinstance(cell.source, str) for cell in nb.cells):
+            raise ValueError("a cell is not text")
     except (ValueError, KeyError, AttributeError, TypeError, AssertionError, RecursionError, nbformat.ValidationError) as e:
         raise ConfigError(f"{path}: not a notebook ({shown(str(e))}); expected one in JSON") from None
     said = ((nb.metadata.get(entry), key) for entry, key in (("kernelspec", "language"), ("language_info", "name")))
     language = next((found for about, key in said if isinstance(about, dict) and (found := about.get(key))), "python")
-    if language != "python": raise ConfigError(f"{path}: written for {shown(language)}; expected Python")
+    if language != "python":
+        raise ConfigError(f"{path}: written for {shown(language)}; expected Python")
     nb.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
     return nb
 
@@ -57,7 +65,8 @@ def notebook_parameters(
 ) -> dict[str, dict[str, str]]:  # name -> {"default", "help"}
     "The declared parameters of a notebook with default (as source text) and comment."
     cells = [c for c in read_notebook(notebook).cells if "parameters" in c.metadata.get("tags", [])]
-    if not cells: raise ConfigError(f"{notebook}: no cell tagged 'parameters'")
+    if not cells:
+        raise ConfigError(f"{notebook}: no cell tagged 'parameters'")
     return {p.name: {"default": p.default, "help": p.help} for p in PythonTranslator.inspect(cells[0])}
 
 def check_parameters(
@@ -66,10 +75,12 @@ def check_parameters(
 ) -> dict[str, Any]:  # the same; 2 where 2.0 stands for a whole number
     "Raise `ConfigError` for a name that the notebook does not declare or a value of another kind than its default."
     file = Path(notebook).name
-    if not isinstance(given, dict): raise ConfigError(f"{file}: parameters are {shown(given)}; expected an object of names and values")
+    if not isinstance(given, dict):
+        raise ConfigError(f"{file}: parameters are {shown(given)}; expected an object of names and values")
     known, checked = notebook_parameters(notebook), {}
     for name, value in given.items():
-        if name not in known: raise ConfigError(f"{file}: unknown parameter {shown(name)}; expected one of {', '.join(known)}")
+        if name not in known:
+            raise ConfigError(f"{file}: unknown parameter {shown(name)}; expected one of {', '.join(known)}")
         default = _literal(known[name]["default"])
         if value is None and default is not None:
             raise ConfigError(f"{file}: parameter {name!r} is null; expected a value like {shown(default)}")
@@ -78,8 +89,10 @@ def check_parameters(
 
 def _literal(source: str) -> Any:
     "The value that a source text writes down; None where it is computed."
-    try: return ast.literal_eval(source)
-    except (ValueError, SyntaxError): return None
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return None
 
 # %% ../nbs/71_notebooks.ipynb #16f9d3b7
 class ThisPython(AsyncKernelManager):
@@ -134,32 +147,40 @@ class ForkedKernel:
     def start(self, arguments: list[str], environment: dict[str, str]) -> None:
         "Tell the copy to be a kernel in the folder where this process is now; nothing told, and it ends."
         with open(self._tell, "w", encoding="utf-8") as f:
-            if arguments: json.dump({"arguments": arguments, "environment": environment, "folder": os.getcwd()}, f)
+            if arguments:
+                json.dump({"arguments": arguments, "environment": environment, "folder": os.getcwd()}, f)
 
     def poll(self) -> int | None:
         "The exit code, once it has one."
         if self.returncode is None:
             ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if ended: self.returncode = os.waitstatus_to_exitcode(status)
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int | None:
         "The exit code, waiting for it; the manager polls until there is one."
-        if self.returncode is None: self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None: os.kill(self.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
-    def terminate(self) -> None: self.send_signal(signal.SIGTERM)
-    def kill(self) -> None: self.send_signal(signal.SIGKILL)
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 # %% ../nbs/71_notebooks.ipynb #2bc7d418
 def _become_kernel(waiting: int) -> None:
     "In the copy: wait to be told, then be a kernel until the end. Never returns into what was copied."
     try:
         os.setsid()  # Ctrl-C of the terminal is for the process that manages it
-        with open(waiting, encoding="utf-8") as f: told = f.read()
+        with open(waiting, encoding="utf-8") as f:
+            told = f.read()
         if told:
             from ipykernel.kernelapp import IPKernelApp
             told = json.loads(told)
@@ -169,8 +190,10 @@ def _become_kernel(waiting: int) -> None:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             with_manager = f"--IPKernelApp.parent_handle={os.getppid()}"  # it ends when its manager does
             IPKernelApp.launch_instance([*told["arguments"], with_manager])
-    except BaseException: traceback.print_exc()  # nothing that was copied may handle it
-    finally: os._exit(0)
+    except BaseException:
+        traceback.print_exc()  # nothing that was copied may handle it
+    finally:
+        os._exit(0)
 
 class ForkProvisioner(LocalProvisioner):
     "Gives a kernel's manager the copy that waits."
@@ -206,10 +229,12 @@ def run_notebook(
         clear_leftovers(output.parent)
         manager = kernel_manager(sockets, forked)
         try:
-            with _passed_on(manager): _execute(source, temporary, parameters, manager, cwd, progress)
+            with _passed_on(manager):
+                _execute(source, temporary, parameters, manager, cwd, progress)
         except (PapermillExecutionError, DeadKernelError, RuntimeError) as e:
             where = f"; see {failed}" if temporary.stat().st_size else ""
-            if where: os.replace(temporary, failed)
+            if where:
+                os.replace(temporary, failed)
             raise ConfigError(f"{Path(notebook).name}: {_one_line(e)}{where}") from None
     return output
 
@@ -219,9 +244,19 @@ def _execute(
 ) -> None:
     "papermill's execution; the copy is saved after each cell."
     papermill.execute_notebook(
-        source, str(output), parameters, cwd=str(cwd or "."),
-        engine_name=_ENGINE, kernel_name="python3", language="python", manager=manager,
-        progress_bar=progress, start_timeout=300, request_save_on_cell_execute=True, autosave_cell_every=0, stderr_file=sys.stderr,
+        source,
+        str(output),
+        parameters,
+        cwd=str(cwd or "."),
+        engine_name=_ENGINE,
+        kernel_name="python3",
+        language="python",
+        manager=manager,
+        progress_bar=progress,
+        start_timeout=300,
+        request_save_on_cell_execute=True,
+        autosave_cell_every=0,
+        stderr_file=sys.stderr,
     )
 
 def _one_line(error: Exception) -> str:
@@ -229,7 +264,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, PapermillExecutionError):
         text = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
         return f"{text.splitlines()[0]} (cell {error.exec_count})"
-    if isinstance(error, DeadKernelError): return "its kernel was killed (out of memory?); expected it to run to the end"
+    if isinstance(error, DeadKernelError):
+        return "its kernel was killed (out of memory?); expected it to run to the end"
     return f"no kernel of {sys.executable} ({shown(str(error))}); expected one with ipykernel"
 
 @contextmanager
@@ -238,17 +274,22 @@ def _passed_on(manager: ThisPython) -> Iterator[None]:
     told = []
     def pass_on(number: int, frame: Any) -> None:
         told.append(number)
-        if (pid := getattr(manager.provisioner, "pid", None)): os.kill(pid, number)
-        else: raise KeyboardInterrupt
+        if (pid := getattr(manager.provisioner, "pid", None)):
+            os.kill(pid, number)
+        else:
+            raise KeyboardInterrupt
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = signal.signal(signal.SIGTERM, pass_on)
-    try: yield
+    try:
+        yield
     except DeadKernelError:
-        if told: raise KeyboardInterrupt from None
+        if told:
+            raise KeyboardInterrupt from None
         raise
-    finally: signal.signal(signal.SIGTERM, before)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/71_notebooks.ipynb #9efbb102
 def readme(
@@ -274,15 +315,18 @@ def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> s
     "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `finding`, `counts`, `scale`, `companion`."
     from fsq_mardm.paper.prose import Paper, some_columns
     paper = Paper(folder.parent/"tables")
-    if what == "include": return (folder/str(name)).read_text(encoding="utf-8").strip()
+    if what == "include":
+        return (folder/str(name)).read_text(encoding="utf-8").strip()
     if what == "table":
         text = (paper.tables/f"{name}.md").read_text(encoding="utf-8")
         return some_columns(text, tuple(c.strip() for c in (columns or "").split(";"))).split("\n\n")[0]
     if what == "companion":
         page = "[take it in hand](../figures/companion.html): a grid to turn, a token to move, a path to play; "
         return page if (folder.parent/"figures/companion.html").is_file() else ""
-    if what == "scale": return paper.settings()["scale"]
-    if what in ("finding", "counts"): return getattr(paper, what)()
+    if what == "scale":
+        return paper.settings()["scale"]
+    if what in ("finding", "counts"):
+        return getattr(paper, what)()
     raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, finding, counts, scale or companion")
 
 def notebook_map(
@@ -290,7 +334,9 @@ def notebook_map(
 ) -> str:  # Markdown
     "What each definition notebook is about, by layer, from their own titles."
     layers = ("base", "motion", "data", "model", "learn", "measure and use", "paper", "top")
-    said = "`NN_name.ipynb` defines, explains and proves the module `fsq_mardm/name.py`; imports only go to a lower layer."
+    said = (
+        "`NN_name.ipynb` defines, explains and proves the module `fsq_mardm/name.py`; imports only go to a lower layer."
+    )
     parts = ["# Map of the notebooks", said]
     for k, layer in enumerate(layers):
         lines = [_about(p) for p in sorted(Path(notebooks).glob(f"{k}[0-9]_*.ipynb"))]
@@ -308,4 +354,5 @@ def write_readme(index: str | os.PathLike, path: str | os.PathLike) -> None:
     "The README and the map that it points to, each whole or not at all."
     folder = Path(index).parent
     for file, text in ((path, readme(index)), (folder/"README.md", notebook_map(folder))):
-        with atomic_file(file) as t: t.write_text(text, encoding="utf-8")
+        with atomic_file(file) as t:
+            t.write_text(text, encoding="utf-8")

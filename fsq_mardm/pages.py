@@ -20,7 +20,9 @@ def markdown_html(text: str) -> str:
     made = str(mistune.create_markdown(escape=False, plugins=["table", "math", "url"])(text))
     block = lambda f: f'<div class="math">{mathml(html.unescape(f[1]), "block")}</div>'
     made = re.sub(r'<div class="math">\$\$(.*?)\$\$</div>', block, made, flags=re.S)
-    made = re.sub(r'<span class="math">\\\((.*?)\\\)</span>', lambda f: mathml(html.unescape(f[1]), "inline"), made, flags=re.S)
+    made = re.sub(
+        r'<span class="math">\\\((.*?)\\\)</span>', lambda f: mathml(html.unescape(f[1]), "inline"), made, flags=re.S
+    )
     return re.sub(r'href="(?!\w+:)([^"]*)\.ipynb(#[^"]*)?"', r'href="\1.html\2"', made)
 
 # %% ../nbs/75_pages.ipynb #d69c2f5e
@@ -41,10 +43,13 @@ def page(title: str, body: str, links: dict[str, str]) -> str:  # address -> wor
     bar = "".join(f'<a href="{html.escape(a)}">{html.escape(w)}</a>' for a, w in links.items())
     style = STYLE + HtmlFormatter(style="friendly").get_style_defs(".highlight")
     policy = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-            f'<link rel="icon" href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n')
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<link rel="icon" '
+        f'href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n'
+    )
 
 def notebook_html(notebook: str | Path) -> str:
     "The cells of a notebook; cells that are hidden are left out."
@@ -52,7 +57,8 @@ def notebook_html(notebook: str | Path) -> str:
     nb.metadata["language_info"] = {"name": "python", "pygments_lexer": "python"}
     nb.cells = [c for c in nb.cells if not re.match(r"#\| ?(hide|default_exp)", c.source)]
     for output in (o for c in nb.cells if c.cell_type == "code" for o in c.outputs):
-        if "<script" in output.get("data", {}).get("text/html", ""): del output["data"]["text/html"]  # a page runs nothing
+        if "<script" in output.get("data", {}).get("text/html", ""):
+            del output["data"]["text/html"]  # a page runs nothing
     return _exporter().from_notebook_node(nb)[0]
 
 @functools.cache
@@ -77,10 +83,14 @@ def make_pages(
         (t/"paper").mkdir()
         for k, path in enumerate(found):
             up = "../" if "/" in names[path] else ""
-            beside = {up + names[p]: "before" for p in found[max(0, k - 1):k]} | {up + names[p]: "after" for p in found[k + 1:k + 2]}
+            beside = {up + names[p]: "before" for p in found[max(0, k - 1) : k]} | {
+                up + names[p]: "after" for p in found[k + 1 : k + 2]
+            }
             done = Path(executed)/path.name if executed else path
             body = notebook_html(done if path.parent.name == "paper" and done.is_file() else path)
-            (t/names[path]).write_text(page(_title(path), body, {up + "index.html": "all notebooks", **beside}), encoding="utf-8")
+            (t/names[path]).write_text(
+                page(_title(path), body, {up + "index.html": "all notebooks", **beside}), encoding="utf-8"
+            )
         (t/"index.html").write_text(page("FSQ-MARDM", _contents(names), {}), encoding="utf-8")
     return out/"index.html"
 
@@ -98,4 +108,5 @@ def _contents(names: dict[Path, str]) -> str:
 
 # %% ../nbs/75_pages.ipynb #1aac5102
 #| eval: false
-if __name__ == "__main__": print(make_pages("nbs", "_docs", sys.argv[1] if len(sys.argv) > 1 else ""))
+if __name__ == "__main__":
+    print(make_pages("nbs", "_docs", sys.argv[1] if len(sys.argv) > 1 else ""))

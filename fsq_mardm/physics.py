@@ -32,15 +32,20 @@ def _clips(
     clips = [joints] if single else list(joints)
     lengths = [len(c) for c in clips] if lengths is None else [int(n) for n in np.atleast_1d(np.asarray(lengths))]
     if not clips or len(clips) != len(lengths):
-        raise DataError(f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one")
+        raise DataError(
+            f"joints: found {len(clips)} clips and {len(lengths)} lengths, expected as many and at least one"
+        )
     return [_clip(i, c, n, least)*scale for i, (c, n) in enumerate(zip(clips, lengths))]
 
 def _clip(i: int, clip: np.ndarray | torch.Tensor, length: int, least: int) -> np.ndarray:
     "One clip, checked and cut."
     c = np.asarray(clip.detach().cpu() if isinstance(clip, torch.Tensor) else clip, np.float64)
-    if c.ndim != 3 or c.shape[2] != 3: raise DataError(f"clip {i}: found shape {c.shape}, expected (frames, joints, 3)")
-    if not least <= length <= len(c): raise DataError(f"clip {i}: found length {length} of {len(c)} frames, expected at least {least}")
-    if not np.isfinite(c[:length]).all(): raise DataError(f"clip {i}: found NaN or infinity, expected finite positions")
+    if c.ndim != 3 or c.shape[2] != 3:
+        raise DataError(f"clip {i}: found shape {c.shape}, expected (frames, joints, 3)")
+    if not least <= length <= len(c):
+        raise DataError(f"clip {i}: found length {length} of {len(c)} frames, expected at least {least}")
+    if not np.isfinite(c[:length]).all():
+        raise DataError(f"clip {i}: found NaN or infinity, expected finite positions")
     return c[:length]
 
 # %% ../nbs/53_physics.ipynb #d8548b2e
@@ -72,7 +77,9 @@ def _skating(c: np.ndarray, fps: float, feet: tuple, height: float, speed: float
     low = toes[..., 1] < height
     pace = _size(np.diff(toes[..., [0, 2]], axis=1))*fps
     steps, before = pace.shape[1], window//2
-    padded = np.pad(pace, ((0, 0), (before, window - 1 - before), (0, 0)), mode="symmetric" if steps >= window else "edge")
+    padded = np.pad(
+        pace, ((0, 0), (before, window - 1 - before), (0, 0)), mode="symmetric" if steps >= window else "edge"
+    )
     mean = np.stack([padded[:, k:k + steps] for k in range(window)]).mean(0)
     slides = low[:, :-1] & low[:, 1:] & (pace > speed) & (mean > speed)
     return slides.any(2).mean(1)
@@ -136,7 +143,8 @@ def jerk_distance(
 ) -> float:
     "Wasserstein-1 distance of two sets of per-clip jerk, in m/s^3; 0 when they are spread alike."
     a, b = np.sort(np.asarray(real, float)), np.sort(np.asarray(gen, float))
-    if not len(a) or not len(b): raise DataError(f"jerk: found {len(a)} real and {len(b)} generated clips, expected at least one of each")
+    if not len(a) or not len(b):
+        raise DataError(f"jerk: found {len(a)} real and {len(b)} generated clips, expected at least one of each")
     both = np.sort(np.concatenate([a, b]))
     below_a, below_b = (np.searchsorted(v, both[:-1], "right")/len(v) for v in (a, b))
     return float((np.abs(below_a - below_b)*np.diff(both)).sum())
@@ -144,11 +152,13 @@ def jerk_distance(
 # %% ../nbs/53_physics.ipynb #853f9ea0
 def _bones(c: np.ndarray, parents: tuple) -> np.ndarray:
     "Range over mean of the worst bone of each clip, in per cent."
-    if c.shape[2] != len(parents): raise DataError(f"joints: found {c.shape[2]} joints, expected {len(parents)}, one a parent")
+    if c.shape[2] != len(parents):
+        raise DataError(f"joints: found {c.shape[2]} joints, expected {len(parents)}, one a parent")
     ends = [j for j, parent in enumerate(parents) if parent >= 0]
     size = _size(c[:, :, ends] - c[:, :, [parents[j] for j in ends]])
     mean = size.mean(1)
-    change = np.divide(np.ptp(size, axis=1), mean, out=np.zeros_like(mean), where=mean > 0)  # a bone of length 0 does not change
+    # a bone of length 0 does not change
+    change = np.divide(np.ptp(size, axis=1), mean, out=np.zeros_like(mean), where=mean > 0)
     return 100*change.max(1)
 
 def bone_variation(
@@ -210,9 +220,13 @@ def physics_metrics(
     parents: tuple[int, ...] = HUMANML3D.parents,  # of the joints
 ) -> dict[str, np.ndarray]:  # name -> (B,) one number a clip: skating, penetration, float (mm), jerk (m/s^3), bone_variation (%)
     "Every physical measure of every clip."
-    measures = {"skating": partial(_skating, fps=fps, feet=feet, height=0.05, speed=0.5, window=5),
-                "penetration": partial(_off_floor, side=-1, tolerance=TOLERANCE), "float": partial(_off_floor, side=1, tolerance=TOLERANCE),
-                "jerk": partial(_jerk, fps=fps), "bone_variation": partial(_bones, parents=parents)}
+    measures = {
+        "skating": partial(_skating, fps=fps, feet=feet, height=0.05, speed=0.5, window=5),
+        "penetration": partial(_off_floor, side=-1, tolerance=TOLERANCE),
+        "float": partial(_off_floor, side=1, tolerance=TOLERANCE),
+        "jerk": partial(_jerk, fps=fps),
+        "bone_variation": partial(_bones, parents=parents),
+    }
     return dict(zip(measures, _measured(_clips(joints, lengths, 4, scale), *measures.values())))
 
 # %% ../nbs/53_physics.ipynb #9a508f45

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['VERDICTS', 'SUPPORTED', 'CONTRADICTED', 'EQUIVALENT', 'UNDECIDED', 'Estimate', 'student', 'contrast', 'ratio',
-           'bootstrap', 'jackknife', 'sign_flip_test', 'difference_p', 'equivalence_p', 'beyond_p', 'holm', 'verdict',
-           'Question', 'decision_p', 'judge_family', 'with_interval', 'three_digits', 'interval_text']
+           'bootstrap', 'jackknife', 'difference_p', 'equivalence_p', 'beyond_p', 'holm', 'verdict', 'Question',
+           'decision_p', 'judge_family', 'with_interval', 'three_digits', 'interval_text']
 
 # %% ../nbs/02_stats.ipynb #e9d5352a
-import itertools, math
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -151,25 +151,14 @@ def jackknife(
     error = math.sqrt((g - 1)/g*((left - left.mean())**2).sum())
     return Estimate(float(statistic(np.arange(n))), error, g - 1, g, f"jackknife over {n} samples")
 
-# %% ../nbs/02_stats.ipynb #5c3853d4
-def sign_flip_test(
-    differences: Sequence[float],  # (n,) paired differences
-    rng: np.random.Generator,
-    draws: int = 10000,  # random tosses; all 2**n are used when they are fewer
-) -> float:  # two-sided p
-    "Paired permutation test of a mean difference (Fisher 1935)."
-    d = np.asarray(differences, float)
-    exact = 2**len(d) <= draws
-    signs = np.array(list(itertools.product([1, -1], repeat=len(d)))) if exact else rng.choice([1, -1], (draws, len(d)))
-    hits = (abs((signs*d).mean(1)) >= abs(d.mean())*(1 - 1e-12)).sum()
-    return float(hits/len(signs) if exact else (hits + 1)/(draws + 1))
-
 # %% ../nbs/02_stats.ipynb #6c572dfa
 def _scale(estimate: Estimate, threshold: float, margin: float | None = None) -> tuple:
     "Distance to the threshold and margin, in standard errors."
     if estimate.log:
         if threshold <= 0 or (margin is not None and margin <= 1):
-            raise ValueError(f"ratio: found threshold {threshold:g} and margin {margin}, expected above 0 and a factor above 1")
+            raise ValueError(
+                f"ratio: found threshold {threshold:g} and margin {margin}, expected above 0 and a factor above 1"
+            )
         distance, width = math.log(estimate.value/threshold), None if margin is None else math.log(margin)
     else:
         distance, width = estimate.value - threshold, margin

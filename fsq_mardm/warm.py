@@ -23,7 +23,11 @@ def loaded_state(
 ) -> dict:  # plain values
     "What imports depend on: settings that libraries read when they are loaded, and the files of the package."
     files = {str(p): p.stat().st_mtime_ns for p in Path(fsq_mardm.__file__).parent.rglob("*.py")}
-    return {"python": sys.executable, "files": files, "environment": {k: environment.get(k, "") for k in _READ_AT_IMPORT}}
+    return {
+        "python": sys.executable,
+        "files": files,
+        "environment": {k: environment.get(k, "") for k in _READ_AT_IMPORT},
+    }
 
 # %% ../nbs/77_warm.ipynb #a2f4b4ea
 def import_package() -> None:
@@ -36,8 +40,21 @@ def import_package() -> None:
         importlib.import_module(name)
 
 # What the package and the notebooks import inside functions.
-_LATE = ("papermill.engines", "nbconvert", "ipykernel.kernelapp", "ipykernel.ipkernel", "IPython.core.completer",
-         "torch.utils.tensorboard", "scipy.stats", "scipy.signal", "scipy.linalg", "pandas", "seaborn", "tqdm.auto", "spacy")
+_LATE = (
+    "papermill.engines",
+    "nbconvert",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "IPython.core.completer",
+    "torch.utils.tensorboard",
+    "scipy.stats",
+    "scipy.signal",
+    "scipy.linalg",
+    "pandas",
+    "seaborn",
+    "tqdm.auto",
+    "spacy",
+)
 
 # %% ../nbs/77_warm.ipynb #b2470d8f
 def _send(connection: socket.socket, value: dict, streams: tuple[int, ...] = ()) -> None:

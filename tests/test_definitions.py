@@ -11,7 +11,6 @@ name_of = lambda path: ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 MODULES = {name_of(p): p.read_text(encoding="utf-8") for p in sorted(PACKAGE.rglob("*.py")) if not p.stem.startswith("_")}
 HOME = {  # pattern in code -> the one module that holds it
     r"student_t|scipy\.stats import .*\bt\b|\b1\.96\b|\bt\.ppf\b": "stats",  # Student's quantile, or the normal one in its place
-    r"\.choice\(\[1, -1\]|\[1, -1\], repeat": "stats",  # sign-flip test
     r"def bootstrap\b|np\.quantile\([^)]*\blevel/2": "stats",
     r"def \w*jackknife\w*": "stats",
     r"svdvals|sqrtm": "metrics",  # Frechet distance

@@ -19,7 +19,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ..config import ConfigError, DataError, atomic_dir, clear_leftovers, file_fingerprint, read_json, scratch_dir, write_json
+from ..config import (ConfigError, DataError, atomic_dir, clear_leftovers, file_fingerprint, read_json,
+    scratch_dir, write_json)
 from ..cost import autoencoder_flops, generator_flops
 from .records import PROVENANCE, chain, commit_state, given, read_provenance, read_record, record_content
 from ..paths import record_paths
@@ -240,7 +241,8 @@ _LATEX |= {c: "\\" + c for c in "{}%$#&_"}
 def markdown_text(text: str) -> str:
     "Text that Markdown shows as it is: no HTML, no link, no formula, no further column."
     text = printable_line(text)
-    for mark, escaped in _MARKDOWN.items(): text = text.replace(mark, escaped)
+    for mark, escaped in _MARKDOWN.items():
+        text = text.replace(mark, escaped)
     return text
 
 def latex_text(text: str) -> str:
@@ -268,7 +270,9 @@ def write_table(
     "Write a table as CSV, Markdown and LaTeX with its provenance."
     stem, caption = Path(stem), f"{caption} {stamp(settings, _records(reads))}"
     shaped = lambda frame, text: frame.map(lambda v: text(v) if isinstance(v, str) else v).rename(columns=text)
-    latex = dict(index=False, escape=False, caption=latex_text(caption), label=f"tab:{stem.name}", column_format=column_format)
+    latex = dict(
+        index=False, escape=False, caption=latex_text(caption), label=f"tab:{stem.name}", column_format=column_format
+    )
     markdown = shaped(shown, markdown_text).to_markdown(index=False, disable_numparse=True)
     texts = {
         ".csv": shaped(numbers, csv_text).to_csv(index=False),
@@ -305,9 +309,11 @@ def save_figure(
 ) -> Path:  # of the PNG
     "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance."
     text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"
-    def draw(clock): return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
+    def draw(clock):
+        return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
-    with matplotlib.rc_context({"pdf.fonttype": 42}): write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
+    with matplotlib.rc_context({"pdf.fonttype": 42}):
+        write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
     return Path(stem).with_suffix(".png")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #3f841d00
@@ -534,7 +540,11 @@ def measured_rate(
             rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
     if not rows:
         raise DataError(f"{folder}: no record of a training run; expected train_ae or train_mardm")
-    return pd.DataFrame(rows).groupby(["device", "stage"], as_index=False).agg(rate=("rate", "median"), runs=("rate", "size"))
+    return (
+        pd.DataFrame(rows)
+        .groupby(["device", "stage"], as_index=False)
+        .agg(rate=("rate", "median"), runs=("rate", "size"))
+    )
 
 # %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
 def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:

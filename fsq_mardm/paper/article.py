@@ -20,7 +20,8 @@ from typing import Any
 import pandas as pd
 
 from ..config import ConfigError, DataError, FsqMardmError, read_json, write_json
-from .artefacts import artefact_files, named, read_costs, remake, remake_in_place, stage_costs, write_artefact
+from .artefacts import artefact_files, named, read_costs, remake, remake_in_place
+from .artefacts import stage_costs, write_artefact
 from .prose import MARKS, Paper, Quote, read_bibliography, reference
 from .records import chain, find_row, read_record, records_behind, records_folder
 from ..paths import record_paths
@@ -43,21 +44,27 @@ def words_of(
     said, names = [], {"__name__": "__notebook__"}
     for k, cell in enumerate(read_json(notebook)["cells"]):
         source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown": said.append(source)
-        if cell["cell_type"] != "code": continue
+        if cell["cell_type"] == "markdown":
+            said.append(source)
+        if cell["cell_type"] != "code":
+            continue
         value = last_value(source, names, f"{Path(notebook).name}, cell {k}")
         if "parameters" in cell["metadata"].get("tags", []):
-            if unknown := set(parameters) - set(names): raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
+            if unknown := set(parameters) - set(names):
+                raise ConfigError(f"{notebook}: has no parameter {', '.join(sorted(unknown))}")
             names.update(parameters)
-        if isinstance(names.get("paper"), Paper): names["paper"].quotes = quotes
-        if type(value).__name__ == "Markdown": said.append(value.data)
+        if isinstance(names.get("paper"), Paper):
+            names["paper"].quotes = quotes
+        if type(value).__name__ == "Markdown":
+            said.append(value.data)
     return [s for s in said if s.strip()]
 
 # %% ../../nbs/65_paper.article.ipynb #b339d4e1
 _MARK = re.compile(f"{MARKS[0]}(\\d+){MARKS[1]}|{MARKS[2]}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*[-|*] )")
 
-def unmarked(text: str) -> str: return _MARK.sub("", text)
+def unmarked(text: str) -> str:
+    return _MARK.sub("", text)
 
 def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -> sentence
     "The sentence around each number."
@@ -70,22 +77,28 @@ def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -
 # %% ../../nbs/65_paper.article.ipynb #7f0ea775
 def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, str]:  # name -> content that the table has noted
     "The records behind a number; `DataError` where the table prints another number than they make."
-    if not quote.row: return reads
-    if quote.records is not None: return {n: reads[n] for n in quote.records}
+    if not quote.row:
+        return reads
+    if quote.records is not None:
+        return {n: reads[n] for n in quote.records}
     table = tables/f"{quote.table}.csv"
     records = {n: read_record(records_folder(table)/n) for n in reads if n.endswith(".json")}
     cells = find_row(pd.read_csv(table), quote.row)
     behind, exact = records_behind(records, cells, quote.column)
     if not exact and any(quote.column in records[n]["metrics"] for n in behind):
-        raise DataError(f"{table.name}: row {quote.row!r} has {quote.column} {cells[quote.column]:g}, which is not what its records make")
+        raise DataError(
+            f"{table.name}: row {quote.row!r} has {quote.column} {cells[quote.column]:g}, which is not what its records make"
+        )
     return {n: reads[n] for n in behind}
 
 def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the records
     "What makes a number; a `FsqMardmError` where it cannot be followed, or its records say something else by now."
-    if quote.wrong: raise ConfigError(quote.wrong)
+    if quote.wrong:
+        raise ConfigError(quote.wrong)
     reads = read_json(named(tables/quote.table))["reads"]
     folder = records_folder(tables/f"{quote.table}.csv")
-    try: behind = records_of(quote, tables, reads)
+    try:
+        behind = records_of(quote, tables, reads)
     except DataError:
         chain(folder, reads)  # a record that was changed says so better
         raise
@@ -97,23 +110,46 @@ def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int,
     sentences = quoting_sentences(said)
     found = {}
     for k, quote in ((k, q) for k, q in enumerate(quotes) if k in sentences):
-        try: found[k] = check_quote(quote, tables)
-        except FsqMardmError as e: raise type(e)(f"“{sentences[k]}”: {e}") from None
+        try:
+            found[k] = check_quote(quote, tables)
+        except FsqMardmError as e:
+            raise type(e)(f"“{sentences[k]}”: {e}") from None
     return found
 
 def check_artefacts(tables: Path, figures: Path) -> None:
     "Every table and figure is of one making and its records say what they said."
     for folder in (tables, figures):
         for stem, files in artefact_files(folder).items():
-            if stem == ARTICLE: continue  # what stands from before
-            try: chain(records_folder(files[-1]), read_json(files[-1])["reads"])
-            except FsqMardmError as e: raise type(e)(f"{stem}: {e}") from None
+            if stem == ARTICLE:
+                continue  # what stands from before
+            try:
+                chain(records_folder(files[-1]), read_json(files[-1])["reads"])
+            except FsqMardmError as e:
+                raise type(e)(f"{stem}: {e}") from None
 
 ARTICLE = "article"
 
 # %% ../../nbs/65_paper.article.ipynb #9e32bcaf
-_SYMBOLS = {"lfloor": "floor.l", "rfloor": "floor.r", "tanh": "tanh", "log": "log", "qquad": "wide", "quad": "quad", "varepsilon": "epsilon", "theta": "theta",
-            "|": "bar.v.double", "mid": "bar.v", ",": "thin", "!": "", "cdot": "dot.op", "times": "times", "in": "in", "sum": "sum", "Delta": "Delta", "infty": "infinity"}
+_SYMBOLS = {
+    "lfloor": "floor.l",
+    "rfloor": "floor.r",
+    "tanh": "tanh",
+    "log": "log",
+    "qquad": "wide",
+    "quad": "quad",
+    "varepsilon": "epsilon",
+    "theta": "theta",
+    "|": "bar.v.double",
+    "mid": "bar.v",
+    ",": "thin",
+    "!": "",
+    "cdot": "dot.op",
+    "times": "times",
+    "in": "in",
+    "sum": "sum",
+    "Delta": "Delta",
+    "infty": "infinity",
+}
 _WRAPPED = {"hat": "hat", "mathcal": "cal", "mathbb": "bb", "mathbf": "bold", "mathrm": "upright"}  # of one argument
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9.]+|\S")
 
@@ -121,7 +157,8 @@ def typst_math(latex: str) -> str:
     "An equation for typst; `ConfigError` for a command that is not known."
     tokens = _TOKEN.findall(latex)[::-1]
     parts = []
-    while tokens: parts.append(_math_atom(tokens))
+    while tokens:
+        parts.append(_math_atom(tokens))
     return " ".join(p for p in parts if p)
 
 def _math_atom(tokens: list[str]) -> str:
@@ -129,18 +166,27 @@ def _math_atom(tokens: list[str]) -> str:
     token = tokens.pop()
     if token == "{":
         inner = []
-        while tokens and tokens[-1] != "}": inner.append(_math_atom(tokens))
-        if not tokens: raise ConfigError("equation: a brace is not closed")
+        while tokens and tokens[-1] != "}":
+            inner.append(_math_atom(tokens))
+        if not tokens:
+            raise ConfigError("equation: a brace is not closed")
         tokens.pop()
         return " ".join(p for p in inner if p)
-    if token in "^_": return f"{token}({_math_atom(tokens)})"
-    if not token.startswith("\\"): return f'"{token}"' if token in "\"#$" else token
+    if token in "^_":
+        return f"{token}({_math_atom(tokens)})"
+    if not token.startswith("\\"):
+        return f'"{token}"' if token in "\"#$" else token
     name = token[1:]
-    if name in ("frac", "tfrac"): return f"frac({_math_atom(tokens)}, {_math_atom(tokens)})"
-    if name in ("left", "right"): return _math_atom(tokens)
-    if name == "mathrm": return f'upright("{_math_atom(tokens).replace(" ", "")}")'
-    if name in _WRAPPED: return f"{_WRAPPED[name]}({_math_atom(tokens)})"
-    if name not in _SYMBOLS: raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
+    if name in ("frac", "tfrac"):
+        return f"frac({_math_atom(tokens)}, {_math_atom(tokens)})"
+    if name in ("left", "right"):
+        return _math_atom(tokens)
+    if name == "mathrm":
+        return f'upright("{_math_atom(tokens).replace(" ", "")}")'
+    if name in _WRAPPED:
+        return f"{_WRAPPED[name]}({_math_atom(tokens)})"
+    if name not in _SYMBOLS:
+        raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
     return _SYMBOLS[name]
 
 # %% ../../nbs/65_paper.article.ipynb #9fede617
@@ -158,15 +204,19 @@ class Context:
 
     def cite(self, url: str) -> str | None:
         "The key that a link cites; `DataError` for an unknown one."
-        if not url.startswith("#"): return None
-        if (key := url[1:]) not in self.bibliography: raise DataError(f"citation: {key} is not in the bibliography")
+        if not url.startswith("#"):
+            return None
+        if (key := url[1:]) not in self.bibliography:
+            raise DataError(f"citation: {key} is not in the bibliography")
         self.used.setdefault(key)
         return key
 
 def parsed(text: str) -> list[dict]:
     "Markdown as a tree."
     import mistune
-    return [t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"]
+    return [
+        t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"
+    ]
 
 def plain_text(tokens: list[dict]) -> str:
     "The letters of a tree."
@@ -186,7 +236,8 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
     while todo:
         token = todo.pop(0)
         only = token["children"][0] if token["type"] == "paragraph" and len(token["children"]) == 1 else None
-        if token["type"] == "block_html" and (found := re.fullmatch(r"<!-- table (\w+) -->", token["raw"].strip())): name = found[1]
+        if token["type"] == "block_html" and (found := re.fullmatch(r"<!-- table (\w+) -->", token["raw"].strip())):
+            name = found[1]
         elif token["type"] == "table":
             caption = todo.pop(0)["children"] if todo and todo[0]["type"] == "paragraph" and name else None
             yield Block("table", token, name, _short(caption, context.tables/name, context) if name else None)
@@ -195,7 +246,8 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
             stem = plain_text(only["children"])
             caption = todo.pop(0)["children"][0]["children"]
             yield Block("figure", only, stem, _short(caption, context.figures/stem, context))
-        elif token["type"] not in ("thematic_break", "block_html"): yield Block("token", token)
+        elif token["type"] not in ("thematic_break", "block_html"):
+            yield Block("token", token)
 
 def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
     "A caption without what holds for the whole article."
@@ -212,7 +264,8 @@ def html_inline(tokens: list[dict], context: Context) -> str:
 def _html_words(text: str, context: Context) -> str:
     "Text, with the numbers in it noted."
     def note(found: re.Match) -> str:
-        if not found[1]: return "</data>"
+        if not found[1]:
+            return "</data>"
         quote, records = context.quotes[int(found[1])], context.behind.get(int(found[1]), [])
         where = f"{quote.table}{f', row {quote.row}' if quote.row else ''}{f', column {quote.column}' if quote.column else ''}; from {', '.join(records)}"
         return f'<data title="{html.escape(where)}">'
@@ -220,11 +273,16 @@ def _html_words(text: str, context: Context) -> str:
 
 def _html_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
-    if kind == "text": return _html_words(raw, context)
-    if kind == "codespan": return f"<code>{_html_words(raw, context)}</code>"
-    if kind in ("softbreak", "linebreak"): return "\n"
-    if kind == "inline_html": return ""
-    if kind == "inline_math": return mathml(raw, "inline")
+    if kind == "text":
+        return _html_words(raw, context)
+    if kind == "codespan":
+        return f"<code>{_html_words(raw, context)}</code>"
+    if kind in ("softbreak", "linebreak"):
+        return "\n"
+    if kind == "inline_html":
+        return ""
+    if kind == "inline_math":
+        return mathml(raw, "inline")
     inner = html_inline(token["children"], context)
     if kind == "link":
         url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
@@ -241,35 +299,49 @@ def mathml(latex: str, display: str) -> str:
 def html_block(block: Block, context: Context) -> str:
     "A part of the text as HTML."
     token = block.token
-    if block.kind == "table": return _html_table(block, context)
+    if block.kind == "table":
+        return _html_table(block, context)
     if block.kind == "figure":
         data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
         return f'<figure id="fig-{block.name}"><img alt="{block.name}" src="data:image/png;base64,{data}"><figcaption>{html_inline(block.caption or [], context)}</figcaption></figure>'
     if token["type"] == "heading":
         level, inner = min(6, token["attrs"]["level"] + 1), html_inline(token["children"], context)
         return f'<h{level} id="{anchor(unmarked(plain_text(token["children"])))}">{inner}</h{level}>'
-    if token["type"] == "block_math": return f'<div class="math">{mathml(token["raw"], "block")}</div>'
-    if token["type"] == "block_code": return f"<pre>{html.escape(token['raw'])}</pre>"
+    if token["type"] == "block_math":
+        return f'<div class="math">{mathml(token["raw"], "block")}</div>'
+    if token["type"] == "block_code":
+        return f"<pre>{html.escape(token['raw'])}</pre>"
     if token["type"] == "list":
         tag = "ol" if token["attrs"]["ordered"] else "ul"
-        items = "".join("<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>" for item in token["children"])
+        items = "".join(
+            "<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>"
+            for item in token["children"]
+        )
         return f"<{tag}>{items}</{tag}>"
-    if token["type"] == "block_quote": return "".join(html_block(Block("token", t), context) for t in token["children"])
+    if token["type"] == "block_quote":
+        return "".join(html_block(Block("token", t), context) for t in token["children"])
     return _html_token(token, context)
 
-def anchor(text: str) -> str: return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def anchor(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
     "Cells of the head and of each row of a table."
     head, body = token["children"]
-    return [c["children"] for c in head["children"]], [[c["children"] for c in row["children"]] for row in body["children"]]
+    return [c["children"] for c in head["children"]], [
+        [c["children"] for c in row["children"]] for row in body["children"]
+    ]
 
 def _html_table(block: Block, context: Context) -> str:
     head, rows = table_rows(block.token)
     line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
     caption = f"<figcaption>{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
-    return (f'<figure id="tab-{block.name}" class="table">{caption}<div class="wide"><table><thead>{line("th", head)}</thead><tbody>'
-            + "".join(line("td", r) for r in rows) + "</tbody></table></div></figure>")
+    return (
+        f'<figure id="tab-{block.name}" class="table">{caption}<div '
+        f'class="wide"><table><thead>{line("th", head)}</thead><tbody>'
+        + "".join(line("td", r) for r in rows)
+        + "</tbody></table></div></figure>"
+    )
 
 # %% ../../nbs/65_paper.article.ipynb #44684b96
 def typst_words(text: str) -> str:
@@ -283,30 +355,45 @@ def typst_inline(tokens: list[dict], context: Context) -> str:
 
 def _typst_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
-    if kind == "text": return typst_words(raw)
-    if kind == "codespan": return f"#raw({json.dumps(unmarked(raw), ensure_ascii=False)});"
-    if kind in ("softbreak", "linebreak"): return " "
-    if kind == "inline_html": return ""
-    if kind == "inline_math": return f"${typst_math(raw)}$"
+    if kind == "text":
+        return typst_words(raw)
+    if kind == "codespan":
+        return f"#raw({json.dumps(unmarked(raw), ensure_ascii=False)});"
+    if kind in ("softbreak", "linebreak"):
+        return " "
+    if kind == "inline_html":
+        return ""
+    if kind == "inline_math":
+        return f"${typst_math(raw)}$"
     inner = typst_inline(token["children"], context)
     if kind == "link":
         url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
         return f"#link({f'<ref-{key}>' if key else json.dumps(url)})[{inner}];"
-    if kind in ("emphasis", "strong"): return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
+    if kind in ("emphasis", "strong"):
+        return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
     return inner
 
 def typst_block(block: Block, context: Context) -> str:
     "A part of the text as typst's markup."
     token = block.token
-    if block.kind == "table": return _typst_table(block, context)
-    if block.kind == "figure": return _typst_figure(block, context)
-    if token["type"] == "heading": return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
-    if token["type"] == "block_math": return f"$ {typst_math(token['raw'])} $"
-    if token["type"] == "block_code": return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
+    if block.kind == "table":
+        return _typst_table(block, context)
+    if block.kind == "figure":
+        return _typst_figure(block, context)
+    if token["type"] == "heading":
+        return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
+    if token["type"] == "block_math":
+        return f"$ {typst_math(token['raw'])} $"
+    if token["type"] == "block_code":
+        return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
     if token["type"] == "list":
-        items = ", ".join("[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]" for item in token["children"])
+        items = ", ".join(
+            "[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]"
+            for item in token["children"]
+        )
         return f"#{'enum' if token['attrs']['ordered'] else 'list'}({items})"
-    if token["type"] == "block_quote": return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
+    if token["type"] == "block_quote":
+        return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
     return typst_inline(token["children"], context)
 
 def _size(png: Path) -> tuple[float, float]:  # cm, as `save_figure` draws 200 dots an inch
@@ -319,7 +406,13 @@ def _typst_figure(block: Block, context: Context) -> str:
     wide, high = _size(context.figures/f"{block.name}.png")
     whole = wide > 11 or context.appendix
     across = min(1., wide/(17.6 if whole else 8.4), wide/high*11/(17.6 if whole else 8.4))
-    place = 'placement: auto, scope: "parent", ' if whole and not context.appendix else "placement: auto, " if not context.appendix else ""
+    place = (
+        'placement: auto, scope: "parent", '
+        if whole and not context.appendix
+        else "placement: auto, "
+        if not context.appendix
+        else ""
+    )
     return f'#figure({place}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{typst_inline(block.caption or [], context)}])'
 
 def _typst_table(block: Block, context: Context) -> str:
@@ -333,38 +426,62 @@ def _typst_table(block: Block, context: Context) -> str:
     size = max(5.5, min(7.5, (5.5 if context.appendix else 7.5)*room/need))
     columns = ", ".join(f"{min(w, 160)/40:.2f}fr" if long else "auto" for w, long in zip(widths, wordy))
     line = lambda cells: ", ".join(f"[{typst_inline(c, context)}]" for c in cells)
-    place = "" if context.appendix else f'placement: auto, {"scope: " + chr(34) + "parent" + chr(34) + ", " if whole else ""}'
-    body = (f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} }}, "
-            f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})")
-    if not block.name: return f"#text(size: {size:.2f}pt, {body})"
+    place = (
+        ""
+        if context.appendix
+        else f"placement: auto, {'scope: ' + chr(34) + 'parent' + chr(34) + ', ' if whole else ''}"
+    )
+    body = (
+        f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} "
+        f"}}, "
+        f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})"
+    )
+    if not block.name:
+        return f"#text(size: {size:.2f}pt, {body})"
     return f"#figure({place}kind: table, text(size: {size:.2f}pt, {body}), caption: [{typst_inline(block.caption or [], context)}])"
 
 # %% ../../nbs/65_paper.article.ipynb #a0553400
-LICENCES = {"synthetic": "made by this package, MIT", "bandai": "CC BY-NC 4.0, not part of this repository", "t2m": "the user's own copy (AMASS and HumanAct12 licences)", "kit": "the user's own copy (KIT-ML licence)"}
+LICENCES = {
+    "synthetic": "made by this package, MIT",
+    "bandai": "CC BY-NC 4.0, not part of this repository",
+    "t2m": "the user's own copy (AMASS and HumanAct12 licences)",
+    "kit": "the user's own copy (KIT-ML licence)",
+}
 
-def _shown(values: list) -> str: return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
+def _shown(values: list) -> str:
+    return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
 
 def made_with(paper: Paper) -> str:
     "The checklist: data, code, environment, seeds, compute, as a table of two columns, and what each stage cost."
     folder = records_folder(paper.tables/"table_2.csv")
     records = [read_record(p) for p in record_paths(folder)]
-    if not records: raise DataError(f"{folder}: no record; expected those of the run")
+    if not records:
+        raise DataError(f"{folder}: no record; expected those of the run")
     made, settings = [r["made_by"] for r in records], paper.settings()
     packages = sorted({p for m in made for p in m.get("versions", {})})
-    corpora = {f"{n.removeprefix('corpus ')}, content {c}" for r in records for n, c in r["reads"].items() if n.startswith("corpus ")}
+    corpora = {
+        f"{n.removeprefix('corpus ')}, content {c}"
+        for r in records
+        for n, c in r["reads"].items()
+        if n.startswith("corpus ")
+    }
     rows = {
         "Claims": "registered in `nbs/paper/claims.yaml`, judged by code in Table 5 (`table_5`)",
-        "Code": f"commits of the records: {_shown([(m.get('commit') or 'unknown')[:8] for m in made])}; {sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them",
+        "Code": f"commits of the records: {_shown([(m.get('commit') or 'unknown')[:8] for m in made])}; "
+                f"{sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them",
         "Data": f"{_shown(list(corpora))}; licence: {LICENCES.get(settings['corpus'], 'that of its owner')}",
         "Splits": "train, validation and test as the corpus has them; what is chosen is chosen on validation",
-        "Scale": settings["scale"], "Seeds": ", ".join(map(str, settings["seeds"])),
+        "Scale": settings["scale"],
+        "Seeds": ", ".join(map(str, settings["seeds"])),
         "Python": _shown([m.get("python") for m in made]),
         "Packages": "; ".join(f"{p} {_shown([m.get('versions', {}).get(p) for m in made])}" for p in packages),
         "Device": _shown([m.get("device") for m in made]),
         "Compute": costs_in_words(folder),
-        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={settings['corpus']}" + ("`" if settings["corpus"] == "synthetic" else " SOURCE=PATH`"),
+        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={settings['corpus']}"
+        + ("`" if settings["corpus"] == "synthetic" else " SOURCE=PATH`"),
         "Tables from records alone": "`make tables`, then `make article`",
-        "Licence": "MIT for code and text"}
+        "Licence": "MIT for code and text",
+    }
     return "\n".join(["| Item | As recorded |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
 
 def costs_in_words(folder: str | Path) -> str:
@@ -416,7 +533,14 @@ def _policy(style: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'; base-uri 'none'; form-action 'none'"
 
 # %% ../../nbs/65_paper.article.ipynb #4cf58429
-SECTIONS = ("text_1_introduction", "text_2_related_work", "text_3_method", "text_4_experiments", "text_5_discussion", "text_6_appendix")
+SECTIONS = (
+    "text_1_introduction",
+    "text_2_related_work",
+    "text_3_method",
+    "text_4_experiments",
+    "text_5_discussion",
+    "text_6_appendix",
+)
 
 @dataclass
 class Section:
@@ -429,12 +553,17 @@ def section(said: list[str]) -> Section:
     tree = [t for text in said for t in parsed(text)]
     title = plain_text(tree.pop(0)["children"])
     rest = [t for t in tree if t["type"] != "block_quote"]
-    ends = next((k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"), len(rest))
+    ends = next(
+        (k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"),
+        len(rest),
+    )
     for t in rest:
-        if t["type"] == "heading" and plain_text(t["children"]) == "Limits": t["attrs"]["level"] = 1
+        if t["type"] == "heading" and plain_text(t["children"]) == "Limits":
+            t["attrs"]["level"] = 1
     return Section(title, rest[:ends])
 
-def heading(text: str, level: int = 1) -> dict: return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
+def heading(text: str, level: int = 1) -> dict:
+    return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
 
 @dataclass
 class Article:
@@ -447,13 +576,27 @@ class Article:
 def assemble(sections: list[Section], context: Context) -> Article:
     "The sections as one text."
     first, *others, last = sections
-    abstract = next(k for k, t in enumerate(first.tree) if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract."))
-    tree = [heading("Abstract"), {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])}, heading("Introduction"),
-            *first.tree[:abstract], *first.tree[abstract + 1:]]
-    for s in others: tree += [heading(s.title), *s.tree]
+    abstract = next(
+        k
+        for k, t in enumerate(first.tree)
+        if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract.")
+    )
+    tree = [
+        heading("Abstract"),
+        {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])},
+        heading("Introduction"),
+        *first.tree[:abstract],
+        *first.tree[abstract + 1 :],
+    ]
+    for s in others:
+        tree += [heading(s.title), *s.tree]
     pictured = (context.figures/"method.png").is_file()
-    opens = list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
-    return Article(first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context)))
+    opens = (
+        list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
+    )
+    return Article(
+        first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context))
+    )
 
 def _after_label(children: list[dict]) -> list[dict]:
     "A paragraph without its bold first word."
@@ -466,37 +609,76 @@ def article_html(article: Article, context: Context) -> str:
     context.appendix = False
     opens, body = (["\n".join(html_block(b, context) for b in part) for part in (article.opens, article.body)])
     appendix = "\n".join(html_block(b, context) for b in article.appendix)
-    items = "".join(f'<p id="{k}">{html_inline(parsed(_entry(k, context))[0]["children"], context)}</p>' for k in in_list(context))
-    tops = [plain_text(b.token["children"]) for b in (*article.body, *article.appendix) if b.token["type"] == "heading" and b.token["attrs"]["level"] == 1]
+    items = "".join(
+        f'<p id="{k}">{html_inline(parsed(_entry(k, context))[0]["children"], context)}</p>' for k in in_list(context)
+    )
+    tops = [
+        plain_text(b.token["children"])
+        for b in (*article.body, *article.appendix)
+        if b.token["type"] == "heading" and b.token["attrs"]["level"] == 1
+    ]
     links = "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
     page = (Path(context.figures)/"companion.html").is_file()
-    beside = '<p class="by">Beside this page: <a href="companion.html">the grid to turn, a token to move, a denoising path to play</a>.</p>' if page else ""
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(STYLE)}"><title>{html.escape(article.title)}</title><link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
-            f'<h1>{html.escape(article.title)}</h1><p class="by">The FSQ-MARDM authors. Rest on a number that is underlined to see the records that it comes from.</p>{opens}{beside}<nav>{links}</nav>\n{body}\n'
-            f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n')
+    beside = (
+        '<p class="by">Beside this page: <a href="companion.html">the grid to turn, a token to move, a denoising path to '
+        'play</a>.</p>'
+        if page
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width,initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" '
+        f'content="{_policy(STYLE)}"><title>{html.escape(article.title)}</title><link rel="icon" '
+        f'href="data:,"><style>{STYLE}</style></head><body>'
+        f'<h1>{html.escape(article.title)}</h1><p class="by">The FSQ-MARDM authors. Rest on a number that is underlined '
+        f'to see the records that it comes from.</p>{opens}{beside}<nav>{links}</nav>\n{body}\n'
+        f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n'
+    )
 
 def _entry(key: str, context: Context) -> str:
     return re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key]))
 
 def in_list(context: Context) -> list[str]:
     "Keys of what was cited, by author and year."
-    return sorted(context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"]))
+    return sorted(
+        context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"])
+    )
 
 def article_typst(article: Article, context: Context) -> str:
     "The source that typst sets."
     title = json.dumps(article.title, ensure_ascii=False)
-    opens = "".join(f'#image("{b.name}.pdf", width: 96%)\n#align(left, text(size: 7.8pt)[{typst_inline(b.caption or [], context)}])' for b in article.opens)
+    opens = "".join(
+        f'#image("{b.name}.pdf", width: 96%)\n#align(left, text(size: 7.8pt)[{typst_inline(b.caption or [], context)}])'
+        for b in article.opens
+    )
     parts = [TYPST.replace("TITLE", title).replace("OPENS", opens)]
     for b in article.body:
         text = typst_block(b, context)
-        parts.append(text.replace("#heading(", "#heading(numbering: none, ") if plain_text(b.token.get("children", [])) == "Abstract" else text)
+        parts.append(
+            text.replace("#heading(", "#heading(numbering: none, ")
+            if plain_text(b.token.get("children", [])) == "Abstract"
+            else text
+        )
     context.appendix = True
     appendix = [typst_block(b, context) for b in article.appendix]
     context.appendix = False
-    parts += ["#heading(numbering: none)[References]", "#set text(size: 8pt)", "#set par(justify: false, hanging-indent: 1em)"]
-    parts += [f"#block(spacing: .6em)[{typst_inline(parsed(_entry(k, context))[0]['children'], context)} #metadata(none) <ref-{k}>]" for k in in_list(context)]
-    parts += ['#set page(flipped: true, columns: 1, margin: 1.5cm)', "#counter(heading).update(0)", '#set heading(numbering: "A.1")', *appendix]
+    parts += [
+        "#heading(numbering: none)[References]",
+        "#set text(size: 8pt)",
+        "#set par(justify: false, hanging-indent: 1em)",
+    ]
+    parts += [
+        f"#block(spacing: .6em)[{typst_inline(parsed(_entry(k, context))[0]['children'], context)} #metadata(none) "
+        f"<ref-{k}>]"
+        for k in in_list(context)
+    ]
+    parts += [
+        "#set page(flipped: true, columns: 1, margin: 1.5cm)",
+        "#counter(heading).update(0)",
+        '#set heading(numbering: "A.1")',
+        *appendix,
+    ]
     return "\n\n".join(parts) + "\n"
 
 # %% ../../nbs/65_paper.article.ipynb #ac68fc96
@@ -510,9 +692,12 @@ def set_pdf(
     import typst
     with tempfile.TemporaryDirectory() as t:
         (Path(t)/"article.typ").write_text(source, encoding="utf-8")
-        for name in names: shutil.copyfile(figures/f"{name}.pdf", Path(t)/f"{name}.pdf")
-        try: path.write_bytes(typst.compile(Path(t)/"article.typ", root=t, ignore_system_fonts=True, timestamp=0))
-        except typst.TypstError as e: raise ConfigError(f"article: {' '.join(str(e).split())[:300]}") from None
+        for name in names:
+            shutil.copyfile(figures/f"{name}.pdf", Path(t)/f"{name}.pdf")
+        try:
+            path.write_bytes(typst.compile(Path(t)/"article.typ", root=t, ignore_system_fonts=True, timestamp=0))
+        except typst.TypstError as e:
+            raise ConfigError(f"article: {' '.join(str(e).split())[:300]}") from None
 
 # %% ../../nbs/65_paper.article.ipynb #6efd0257
 def build_article(
@@ -534,7 +719,10 @@ def build_article(
     article = assemble([section(part) for part in said.values()], context)
     source = article_typst(article, context)
     names = [b.name for b in (*article.opens, *article.body, *article.appendix) if b.kind == "figure"]
-    parts = {".pdf": lambda path: set_pdf(source, figures, names, path), ".html": lambda path: path.write_text(article_html(article, context), encoding="utf-8")}
+    parts = {
+        ".pdf": lambda path: set_pdf(source, figures, names, path),
+        ".html": lambda path: path.write_text(article_html(article, context), encoding="utf-8"),
+    }
     folder = records_folder(tables/"table_2.csv")
     reads = sorted({folder/n for records in behind.values() for n in records if n.endswith(".json")})
     made = {"notebook": ARTICLE, **settings, "parameters": {}}
@@ -551,14 +739,36 @@ def crate(
     folders = [p for p in (root/"tables", root/"figures", records_folder(root/"tables/table_2.csv")) if p.is_dir()]
     files = sorted({p for folder in folders for p in folder.iterdir() if p.is_file()})
     name = lambda p: p.relative_to(root).as_posix()
-    parts = [{"@id": name(p), "@type": "File", "name": p.name, "contentSize": str(p.stat().st_size), "sha256": hashlib.sha256(p.read_bytes()).hexdigest()} for p in files]
+    parts = [
+        {
+            "@id": name(p),
+            "@type": "File",
+            "name": p.name,
+            "contentSize": str(p.stat().st_size),
+            "sha256": hashlib.sha256(p.read_bytes()).hexdigest(),
+        }
+        for p in files
+    ]
     code = {"@id": "#code", "@type": "SoftwareSourceCode", "name": "fsq-mardm", "programmingLanguage": "Python",
             "version": ", ".join(sorted({(r["made_by"].get("commit") or "unknown")[:8] for r in records}))}
-    about = {"@id": "./", "@type": "Dataset", "name": title, "license": {"@id": "https://spdx.org/licenses/MIT"}, "author": {"@id": "#authors"},
-             "datePublished": max(r["made_by"]["time"] for r in records)[:10], "mainEntity": {"@id": f"figures/{ARTICLE}.pdf"},
-             "description": f"Article, tables, figures and records: corpus {settings['corpus']}, preset {settings['preset']}, seeds {', '.join(map(str, settings['seeds']))}.",
-             "hasPart": [{"@id": p["@id"]} for p in (*parts, code)]}
-    own = {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"}, "about": {"@id": "./"}}
+    about = {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": title,
+        "license": {"@id": "https://spdx.org/licenses/MIT"},
+        "author": {"@id": "#authors"},
+        "datePublished": max(r["made_by"]["time"] for r in records)[:10],
+        "mainEntity": {"@id": f"figures/{ARTICLE}.pdf"},
+        "description": f"Article, tables, figures and records: corpus {settings['corpus']}, preset {settings['preset']}, "
+                       f"seeds {', '.join(map(str, settings['seeds']))}.",
+        "hasPart": [{"@id": p["@id"]} for p in (*parts, code)],
+    }
+    own = {
+        "@id": "ro-crate-metadata.json",
+        "@type": "CreativeWork",
+        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+        "about": {"@id": "./"},
+    }
     authors = {"@id": "#authors", "@type": "Organization", "name": "The FSQ-MARDM authors"}
     licence = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": [own, about, authors, licence, code, *parts]}
@@ -572,16 +782,21 @@ def make_article(
     run = Path(run)
     pdf = build_article(run/"tables", run/"figures", notebooks, bibliography)
     records = [read_record(p) for p in record_paths(records_folder(run/"tables/table_2.csv"))]
-    title = plain_text(parsed("".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"]))[0]["children"])
+    title = plain_text(
+        parsed("".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"]))[0]["children"]
+    )
     described = write_json(run/"ro-crate-metadata.json", crate(run, title, Paper(run/"tables").settings(), records))
     return [pdf, pdf.with_suffix(".html"), described]
 
 def make_again(out: str = "", records: str = "tables/records") -> Iterator[str]:  # what was done, line by line
     "Tables and figures from records, and the article from them; into `out` without the article, else where they belong."
-    if not out and records != "tables/records": raise ConfigError("--records: other than tables/records; expected --out beside it")
-    if out: _, left = remake(out, records=records)
+    if not out and records != "tables/records":
+        raise ConfigError("--records: other than tables/records; expected --out beside it")
+    if out:
+        _, left = remake(out, records=records)
     else:
         changed, left = remake_in_place()
         yield "\n  ".join([f"{len(changed)} files changed", *map(str, changed)])
     yield from (f"left as it was: {notebook}: {why}" for notebook, why in left.items() if notebook != ARTICLE)
-    if not out: yield from map(str, make_article())
+    if not out:
+        yield from map(str, make_article())

@@ -26,10 +26,30 @@ from ..history import smooth_to_draw
 
 # %% ../../nbs/62_paper.plots.ipynb #75efe01c
 PALETTE = sns.color_palette("colorblind")
-COLOURS = {name: PALETTE[i] for name, i in {
-    "AE": 0, "VQ": 1, "FSQ": 2, "MetricFSQ": 3, "RVQ": 4, "ScrambledFSQ": 5, "FSQ-unsnapped": 6, "Real": 7, "ScrambledLevels": 8,
-    "AE-6d": 9}.items()}  # of bottlenecks, and of two rows that are compared as if they were
-DASHES = {"": "-", "DDPM": "--", "Softmax": ":", "Grid": (0, (5, 1, 1, 1)), "Codebook": (0, (5, 1, 1, 1)), "SiTx": (0, (8, 2))}  # of heads
+COLOURS = {
+    name: PALETTE[i]
+    for name, i in {
+        "AE": 0,
+        "VQ": 1,
+        "FSQ": 2,
+        "MetricFSQ": 3,
+        "RVQ": 4,
+        "ScrambledFSQ": 5,
+        "FSQ-unsnapped": 6,
+        "Real": 7,
+        "ScrambledLevels": 8,
+        "AE-6d": 9,
+    }.items()
+}  # of bottlenecks, and of two rows that are compared as if they were
+# of heads
+DASHES = {
+    "": "-",
+    "DDPM": "--",
+    "Softmax": ":",
+    "Grid": (0, (5, 1, 1, 1)),
+    "Codebook": (0, (5, 1, 1, 1)),
+    "SiTx": (0, (8, 2)),
+}
 
 def bottleneck_and_head(
     method: str,  # e.g. "FSQ-Grid", "AE-6d"
@@ -52,7 +72,8 @@ def house_style():
     "Seaborn's paper context with a light grid, for the block only."
     axes = {"axes.grid": True, "grid.color": "0.92", "axes.spines.top": False, "axes.spines.right": False}
     paper = {"legend.frameon": False, "pdf.fonttype": 42, "figure.constrained_layout.use": True}
-    with sns.axes_style("ticks", axes), sns.plotting_context("paper"), matplotlib.rc_context(paper): yield
+    with sns.axes_style("ticks", axes), sns.plotting_context("paper"), matplotlib.rc_context(paper):
+        yield
 
 def plain_log(axis):
     "Logarithmic ticks at 1, 2 and 5, as plain numbers."
@@ -79,8 +100,13 @@ def _means_panel(ax, found: dict, stage: str, relative: bool):
         ax.plot(steps, means[m], ls=method_dashes(m), color=method_colour(m), lw=width, label=m)
     late = np.concatenate([mean[len(mean)//20:] for mean in means.values()])
     top = np.quantile(late, .995)*1.1
-    ax.set(title=f"{stage}: means over seeds", xlabel="optimiser steps", yscale="log", ylim=(min(late.min()*.95, top/2), top),
-           ylabel="loss / its own end" if relative else "training loss")
+    ax.set(
+        title=f"{stage}: means over seeds",
+        xlabel="optimiser steps",
+        yscale="log",
+        ylim=(min(late.min()*0.95, top / 2), top),
+        ylabel="loss / its own end" if relative else "training loss",
+    )
     plain_log(ax.yaxis)
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
     ax.legend(fontsize=6, ncol=2)
@@ -88,8 +114,10 @@ def _means_panel(ax, found: dict, stage: str, relative: bool):
 def _seeds_panel(ax, method: str, found: dict, reference: str):
     "One method: its seeds, their span and mean, and the reference in grey."
     steps, values = found[method]
-    if reference in found and method != reference: ax.plot(found[reference][0], found[reference][1].mean(0), color="0.6", lw=.9)
-    if len(values) > 1: ax.fill_between(steps, values.min(0), values.max(0), color=method_colour(method), alpha=.25, lw=0)
+    if reference in found and method != reference:
+        ax.plot(found[reference][0], found[reference][1].mean(0), color="0.6", lw=.9)
+    if len(values) > 1:
+        ax.fill_between(steps, values.min(0), values.max(0), color=method_colour(method), alpha=.25, lw=0)
     ax.plot(steps, values.T, color=method_colour(method), lw=.4, alpha=.6)
     ax.plot(steps, values.mean(0), ls=method_dashes(method), color=method_colour(method), lw=1.2)
     ax.set_title(method, fontsize=7)
@@ -129,11 +157,20 @@ def _add_method(fig, method: str, seeds: dict, weight: float):
     "Thin lines for seeds, a thick one for their mean where all were logged at the same steps; a single seed is a line of its own."
     colour, several = matplotlib.colors.to_hex(method_colour(method)), len(seeds) > 1
     for seed, (steps, values) in seeds.items():
-        fig.add_scatter(x=steps, y=smooth_to_draw(values, weight), name=f"{method}, seed {seed}" if several else method, legendgroup=method,
-                        line={"color": colour, "width": .8 if several else 2}, opacity=.5 if several else 1., showlegend=not several)
+        fig.add_scatter(
+            x=steps,
+            y=smooth_to_draw(values, weight),
+            name=f"{method}, seed {seed}" if several else method,
+            legendgroup=method,
+            line={"color": colour, "width": 0.8 if several else 2},
+            opacity=0.5 if several else 1.,
+            showlegend=not several,
+        )
     if several and len({len(steps) for steps, _ in seeds.values()}) == 1:
         steps, values = seed_courses(list(seeds.values()), weight)
-        fig.add_scatter(x=steps, y=values.mean(0), name=method, legendgroup=method, line={"color": colour, "width": 2.5})
+        fig.add_scatter(
+            x=steps, y=values.mean(0), name=method, legendgroup=method, line={"color": colour, "width": 2.5}
+        )
 
 # %% ../../nbs/62_paper.plots.ipynb #9c7e2d08
 def interactive_curves(
@@ -145,13 +182,20 @@ def interactive_curves(
     "A plotly figure, one colour a bottleneck; `DataError` where no run has the scalar."
     import plotly.graph_objects as go  # slow to import
     fig = go.Figure()
-    for method, seeds in runs.items(): _add_method(fig, method, {s: c[tag] for s, c in seeds.items() if tag in c}, weight)
+    for method, seeds in runs.items():
+        _add_method(fig, method, {s: c[tag] for s, c in seeds.items() if tag in c}, weight)
     if not fig.data:
         known = sorted({t for seeds in runs.values() for curves in seeds.values() for t in curves})
         raise DataError(f"log: found no scalar {tag!r} in any run, expected one of {', '.join(known)}")
     positive = all((np.asarray(trace.y) > 0).all() for trace in fig.data)
-    return fig.update_layout(template="plotly_white", title=f"{tag}, smoothed by at most {weight:g}", xaxis_title="optimiser steps",
-                             yaxis_title=tag, yaxis_type="log" if log and positive else "linear", height=420)
+    return fig.update_layout(
+        template="plotly_white",
+        title=f"{tag}, smoothed by at most {weight:g}",
+        xaxis_title="optimiser steps",
+        yaxis_title=tag,
+        yaxis_type="log" if log and positive else "linear",
+        height=420,
+    )
 
 # %% ../../nbs/62_paper.plots.ipynb #b1165d63
 def label_points(
@@ -167,7 +211,8 @@ def label_points(
             note.set_position((dx, dy))
             note.set_horizontalalignment("left" if dx > 0 else "right")
             box = note.get_window_extent(renderer)
-            if not any(box.overlaps(b) for b in taken): break
+            if not any(box.overlaps(b) for b in taken):
+                break
         taken.append(box)
 
 # %% ../../nbs/62_paper.plots.ipynb #357bd07b
@@ -209,7 +254,9 @@ def plot_occupancy(
     "One slice a pair of channels; the same colour scale in all."
     shares = {pair: occupancy(codes, grid, pair) for pair in pairs if max(pair) < len(grid)}
     names = lambda c: [f"{v:.2g}" for v in grid[c]]
-    look = dict(vmin=0, vmax=max(s.max() for s in shares.values()), cmap="viridis", square=True, cbar_kws={"label": "tokens, %"})
+    look = dict(
+        vmin=0, vmax=max(s.max() for s in shares.values()), cmap="viridis", square=True, cbar_kws={"label": "tokens, %"}
+    )
     with house_style():
         fig, axes = plt.subplots(1, len(shares), figsize=(2.6*len(shares), 2.4), squeeze=False)
         for ax, ((a, b), share) in zip(axes[0], shares.items()):
@@ -241,8 +288,12 @@ def _swap_panels(axes, curves: dict):
     axes[0].set_ylabel("displacement, mm")
 
 # %% ../../nbs/62_paper.plots.ipynb #3ac4e8f1
-MOVES = {"one_level": ("o", "one level"), "nearest_code": ("D", "nearest code"), "nearest_token": ("^", "nearest token"),
-         "random": ("x", "random code")}  # kind of move -> marker, label
+MOVES = {
+    "one_level": ("o", "one level"),
+    "nearest_code": ("D", "nearest code"),
+    "nearest_token": ("^", "nearest token"),
+    "random": ("x", "random code"),
+}  # kind of move -> marker, label
 
 def _move_panel(ax, moves: dict):
     "Mean displacement of each kind of move, with its interval, one row a method; logarithmic."
@@ -252,8 +303,15 @@ def _move_panel(ax, moves: dict):
             ax.plot([low, high], [i, i], color=method_colour(method), lw=1.2)
             ax.plot(value, i, MOVES[kind][0], color=method_colour(method), ms=5, mfc=hollow(kind))
     shown = [k for k in MOVES if any(k in kinds for kinds in moves.values())]
-    for k in shown: ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
-    ax.set(xscale="log", xlabel="displacement, mm", yticks=range(len(moves)), yticklabels=list(moves), ylim=(len(moves) - .4, -.6))
+    for k in shown:
+        ax.plot([], [], MOVES[k][0], color="0.35", ms=5, mfc=hollow(k), label=MOVES[k][1])
+    ax.set(
+        xscale="log",
+        xlabel="displacement, mm",
+        yticks=range(len(moves)),
+        yticklabels=list(moves),
+        ylim=(len(moves) - 0.4, -0.6),
+    )
     plain_log(ax.xaxis)
     columns = min(2, len(shown))
     ax.legend(fontsize=6, ncol=columns, loc="lower center", bbox_to_anchor=(.5, 1), handletextpad=.2, columnspacing=.8)
@@ -266,7 +324,8 @@ def _noise_panel(ax, noise: dict):
         drawn = [(plain, "-", method)] + ([] if np.allclose(plain, snapped) else [(snapped, ":", None)])
         for values, dash, label in drawn:
             ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=width, label=label)
-            if len(values) > 1: ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
+            if len(values) > 1:
+                ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
     ax.plot([], [], ":", color="0.35", lw=1.2, label="after snapping")
     levels = next(iter(noise.values()))["levels"]
     ax.set(xlabel="noise on the codes, share of their spread", ylabel="displacement, mm", ylim=(0, None), xscale="log")
@@ -297,7 +356,8 @@ def plot_topology(
 # %% ../../nbs/62_paper.plots.ipynb #0624ab17
 def _with_chance(value: float, chance: float | None) -> str:
     "A number with what chance gives in brackets below; nothing where there is none."
-    if not np.isfinite(value): return ""
+    if not np.isfinite(value):
+        return ""
     return f"{value:.2f}" if chance is None else f"{value:.2f}\n({chance:.2f})"
 
 def plot_factors(
@@ -315,9 +375,12 @@ def plot_factors(
         fig, axes = plt.subplots(1, len(values), figsize=size, sharey=True, squeeze=False)
         for ax, panel, by, title in zip(axes[0], values, beside, titles):
             text = np.array([[_with_chance(v, c) for v, c in zip(row, other)] for row, other in zip(panel, by)])
-            sns.heatmap(panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look)
+            sns.heatmap(
+                panel, ax=ax, annot=text, cbar=ax is axes[0, -1], xticklabels=factors, yticklabels=methods, **look
+            )
             ax.set_title(title, fontsize=7)
-            ax.tick_params(axis="x", rotation=40); ax.tick_params(axis="y", rotation=0, length=0)
+            ax.tick_params(axis="x", rotation=40)
+            ax.tick_params(axis="y", rotation=0, length=0)
             plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
     return fig
 
@@ -348,17 +411,21 @@ def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., w
     bones = [(j, p) for j, p in enumerate(parents) if p >= 0]
     look = dict(colors=[colours[j] for j, _ in bones], linewidths=width, alpha=alpha, capstyle="round")
     ax.add_collection(LineCollection([(points[j], points[p]) for j, p in bones], **look))
-    if head is not None: ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
+    if head is not None:
+        ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
 
 def _strip(ax, joints, parents, colours, head, fps: float, poses: int, spacing: float, top: float):
     "One row of a strip: poses over the ground, ticks in seconds."
     frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
-    for k, f in enumerate(frames): draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
+    for k, f in enumerate(frames):
+        draw_pose(ax, joints[f], parents, colours, at=k*spacing, head=head)
     ax.axhline(0, color="0.7", lw=.8, zorder=0)
     ax.set(xlim=(-.6, (poses - 1)*spacing + .6), ylim=(-.1, top), aspect="equal", xticks=np.arange(poses)*spacing)
     ax.set_xticklabels([f"{f/fps:.1f}" for f in frames], fontsize=6)
     ax.tick_params(length=0, pad=1)
-    ax.grid(False); ax.yaxis.set_visible(False); ax.spines[["left", "bottom"]].set_visible(False)
+    ax.grid(False)
+    ax.yaxis.set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
 
 # %% ../../nbs/62_paper.plots.ipynb #91b8c6ad
 def plot_strips(
@@ -374,7 +441,8 @@ def plot_strips(
     height = (top + .1)*(.62*poses + .3)/wide + .42
     with house_style():
         fig, axes = plt.subplots(len(rows), 1, figsize=(.62*poses + .4, height*len(rows)), squeeze=False)
-        if title: fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8, parse_math=False)
+        if title:
+            fig.suptitle(textwrap.fill(title, 14*poses), fontsize=8, parse_math=False)
         for ax, (label, joints) in zip(axes[:, 0], rows):
             _strip(ax, joints, parents, colours, head, fps, poses, spacing, top)
             ax.set_title(textwrap.fill(label, 12*poses), fontsize=7, loc="left", pad=3, parse_math=False)
@@ -398,10 +466,11 @@ def plot_level_sweep(
             shades = np.linspace(.12, 1, len(joints))
             for k, pose in enumerate(joints):
                 last = k == len(joints) - 1
-                draw_pose(ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None)
+                draw_pose(
+                    ax, pose, parents, colours, alpha=shades[k], width=1.9 if last else 1.1, head=head if last else None
+                )
             ax.set(xlim=(-.8, .8), ylim=(-.1, 2.), aspect="equal", title=f"{label}: {values[0]:g} to {values[-1]:g}")
     return fig
-
 
 # %% ../../nbs/62_paper.plots.ipynb #7f235f87
 def turned(points: np.ndarray, yaw: float = .55, pitch: float = .35) -> np.ndarray:  # (n, 3): across, up, towards the reader
@@ -425,21 +494,38 @@ def _grid_panel(ax, tokens: np.ndarray, n: int):
 def _masked_panel(ax, hidden: list[bool]):
     "A row of tokens, some hidden, below the transformer that reads them."
     for k, h in enumerate(hidden):
-        look = dict(facecolor="white", hatch="////", edgecolor="0.55") if h else dict(facecolor=method_colour("FSQ"), edgecolor="white")
+        look = (
+            dict(facecolor="white", hatch="////", edgecolor="0.55")
+            if h
+            else dict(facecolor=method_colour("FSQ"), edgecolor="white")
+        )
         ax.add_patch(Rectangle((k, 0), .8, .8, lw=.6, **look))
-        ax.annotate("", (k + .4, 1.55), (k + .4, .9), arrowprops=dict(arrowstyle="-|>", lw=.5, color="0.6", mutation_scale=5))
+        ax.annotate(
+            "",
+            (k + 0.4, 1.55),
+            (k + 0.4, 0.9),
+            arrowprops=dict(arrowstyle="-|>", lw=0.5, color="0.6", mutation_scale=5),
+        )
     ax.add_patch(Rectangle((-.2, 1.6), len(hidden) + .2, 1.5, facecolor="0.93", edgecolor="0.4", lw=.8))
     ax.text(len(hidden)/2, 2.35, "masked transformer", ha="center", va="center", fontsize=7)
     ax.text(len(hidden)/2, -.75, "text", ha="center", va="center", fontsize=7, style="italic")
-    ax.annotate("", (len(hidden)/2, -.05), (len(hidden)/2, -.5), arrowprops=dict(arrowstyle="-|>", lw=.6, color="0.4", mutation_scale=6))
+    ax.annotate(
+        "",
+        (len(hidden)/2, -0.05),
+        (len(hidden)/2, -0.5),
+        arrowprops=dict(arrowstyle="-|>", lw=0.6, color="0.4", mutation_scale=6),
+    )
     at = hidden.index(True) + .4
-    ax.annotate("", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": .8, "color": "0.2", "mutation_scale": 7})
+    ax.annotate(
+        "", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": 0.8, "color": "0.2", "mutation_scale": 7}
+    )
     ax.text(at, 3.95, "condition", ha="center", fontsize=6)
     ax.set(xlim=(-.5, len(hidden) + .3), ylim=(-1.3, 4.6), aspect="equal")
 
 def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     "One coordinate from noise to a level: many paths pale, the one that begins highest strong."
-    for level in levels: ax.axhline(level, color="0.85", lw=.6, zorder=0)
+    for level in levels:
+        ax.axhline(level, color="0.85", lw=.6, zorder=0)
     ax.plot(times, paths.T, color=method_colour("FSQ"), lw=.5, alpha=.25)
     strong = paths[paths[:, 0].argsort()[-3]]
     ax.plot(times, strong, color=method_colour("FSQ"), lw=1.8)
@@ -448,7 +534,6 @@ def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     ax.set_xticklabels(["noise", "data"], fontsize=6)
     ax.set_yticklabels([f"{v:g}" for v in levels], fontsize=5)
     ax.grid(False)
-
 
 # %% ../../nbs/62_paper.plots.ipynb #1f47251c
 def plot_method(
@@ -469,13 +554,20 @@ def plot_method(
         _grid_panel(axes[1], tokens, 5)
         _masked_panel(axes[2], [False, True, False, True, True, False])
         _path_panel(axes[3], levels, times, paths)
-        titles = ("motion, four frames a token", "encoder: points of a grid", "some tokens are hidden", "head: noise to a level")
-        for ax in axes[:3]: ax.axis("off")
+        titles = (
+            "motion, four frames a token",
+            "encoder: points of a grid",
+            "some tokens are hidden",
+            "head: noise to a level",
+        )
+        for ax in axes[:3]:
+            ax.axis("off")
         fig.canvas.draw()
         fig.set_layout_engine("none")
         box = axes[3].get_position()
         axes[3].set_position([box.x0, box.y0 + .1*box.height, box.width, .82*box.height])
-        for letter, ax, title in zip("abcd", axes, titles): fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
+        for letter, ax, title in zip("abcd", axes, titles):
+            fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
         _arrows(fig, axes, ("encode", "lift", "denoise"))
     return fig
 
@@ -488,4 +580,3 @@ def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
         fig.add_artist(FancyArrowPatch((x - .025, .11), (x + .025, .11), **look))
     fig.add_artist(FancyArrowPatch((.9, .0), (.1, .0), **look))
     fig.text(.5, .02, "snap, lift, and decode", ha="center", fontsize=6, color="0.3")
-

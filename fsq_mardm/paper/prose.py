@@ -31,7 +31,8 @@ class Quote:
     table: str  # name of an artefact of `tables`
     row: str = ""  # see `records.find_row`
     column: str = ""  # of its CSV
-    records: tuple[str, ...] | None = None  # names of the records behind it, where they are known without a look at the row
+    # names of the records behind it, where they are known without a look at the row
+    records: tuple[str, ...] | None = None
     wrong: str = ""  # why there is none
 
 class Paper:
@@ -48,7 +49,8 @@ class Paper:
     def quote(self, quote: Quote) -> str:
         "The text of a quote, marked where quotes are noted."
         if self.quotes is None:
-            if quote.wrong: raise ConfigError(quote.wrong)
+            if quote.wrong:
+                raise ConfigError(quote.wrong)
             return quote.text
         self.quotes.append(quote)
         return f"{MARKS[0]}{len(self.quotes) - 1}{MARKS[1]}{quote.text}{MARKS[2]}"
@@ -61,12 +63,15 @@ def look_up(
     digits: int,  # after the point
 ) -> str:
     "A number of a table with its interval; `ConfigError` for a table, row, column or number that is not there."
-    if not path.is_file(): raise ConfigError(f"{path.name}: missing; expected a table")
+    if not path.is_file():
+        raise ConfigError(f"{path.name}: missing; expected a table")
     numbers = pd.read_csv(path)
-    if column not in numbers: raise ConfigError(f"{path.name}: no column {column!r}; expected one of {', '.join(numbers.columns)}")
+    if column not in numbers:
+        raise ConfigError(f"{path.name}: no column {column!r}; expected one of {', '.join(numbers.columns)}")
     found = find_row(numbers, row)
     value, half = float(found[column]), float(found.get(f"{column}_ci", math.nan))
-    if not math.isfinite(value): raise ConfigError(f"{path.name}: row {row!r} holds no {column}; expected a number")
+    if not math.isfinite(value):
+        raise ConfigError(f"{path.name}: row {row!r} holds no {column}; expected a number")
     return with_interval(value, half, digits)
 
 @patch
@@ -77,16 +82,21 @@ def number(self: Paper,
     digits: int = 3,  # after the point
 ) -> str:
     "A number with its interval."
-    try: text, wrong = look_up(self.tables/f"{table}.csv", row, column, digits), ""
-    except FsqMardmError as e: text, wrong = "?", str(e)
+    try:
+        text, wrong = look_up(self.tables/f"{table}.csv", row, column, digits), ""
+    except FsqMardmError as e:
+        text, wrong = "?", str(e)
     return self.quote(Quote(text, table, row, column, wrong=wrong))
 
 @patch
 def has(self: Paper, table: str, row: str, column: str) -> bool:
     "Whether a table is there and holds this number: a run may leave methods out."
-    try: found = find_row(pd.read_csv(self.tables/f"{table}.csv"), row)
-    except (ConfigError, FileNotFoundError): return False
-    return column not in found or math.isfinite(found[column])  # an unknown column is a mistake, and said to be one by `number`
+    try:
+        found = find_row(pd.read_csv(self.tables/f"{table}.csv"), row)
+    except (ConfigError, FileNotFoundError):
+        return False
+    # an unknown column is a mistake, and said to be one by `number`
+    return column not in found or math.isfinite(found[column])
 
 @patch
 def listed(self: Paper,
@@ -95,7 +105,11 @@ def listed(self: Paper,
     digits: int = 2,
 ) -> str:
     "`1.2 over A, 3.4 over B and 5.6 over C`."
-    said = [f"{self.number(table, row, column, digits)} {words}" for row, words in rows.items() if self.has(table, row, column)]
+    said = [
+        f"{self.number(table, row, column, digits)} {words}"
+        for row, words in rows.items()
+        if self.has(table, row, column)
+    ]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or NOT_MEASURED
 
 # %% ../../nbs/64_paper.prose.ipynb #9a0f47d2
@@ -105,20 +119,29 @@ def hypothesis(self: Paper,
 ) -> str:
     "One hypothesis of the ledger as a sentence; `ConfigError` for an unknown one."
     path = self.tables/"table_5.json"
-    if not path.is_file(): raise ConfigError(f"{path.name}: missing; expected the ledger")
+    if not path.is_file():
+        raise ConfigError(f"{path.name}: missing; expected the ledger")
     row = next((h for h in read_json(path).get("hypotheses", ()) if h["id"] == id), None)
-    if row is None: raise ConfigError(f"{path.name}: no hypothesis {id!r}")
-    if row["value"] is None: found = "no measurement"
-    else: found = f"measured {self.quote(Quote(measured(row), 'table_5', id, records=tuple(row['records'])))}"
+    if row is None:
+        raise ConfigError(f"{path.name}: no hypothesis {id!r}")
+    if row["value"] is None:
+        found = "no measurement"
+    else:
+        found = f"measured {self.quote(Quote(measured(row), 'table_5', id, records=tuple(row['records'])))}"
     how, note = f" ({row['how']})" if row["how"] else "", f" {row['note'].rstrip('.')}." if row["note"] else ""
     return f"*{row['verdict'].capitalize()}.* {row['text']} Expected: {row['predicted']}; {found}{how}.{note}"
 
 @patch
 def hypotheses(self: Paper, *ids: str) -> str:
     "Several as a list; those that the run did not measure close it by name."
-    rows = {h["id"]: h for h in read_json(self.tables/"table_5.json")["hypotheses"]} if (self.tables/"table_5.json").is_file() else {}
+    rows = (
+        {h["id"]: h for h in read_json(self.tables/"table_5.json")["hypotheses"]}
+        if (self.tables/"table_5.json").is_file()
+        else {}
+    )
     for i in ids:
-        if i not in rows: raise ConfigError(f"table_5.json: no hypothesis {i!r}")
+        if i not in rows:
+            raise ConfigError(f"table_5.json: no hypothesis {i!r}")
     missing = [rows[i]["short"] for i in ids if rows[i]["verdict"] == NOT_MEASURED]
     told = [f"- {self.hypothesis(i)}" for i in ids if rows[i]["verdict"] != NOT_MEASURED]
     return "\n".join([*told, *([f"- *Not measured in this run:* {'; '.join(missing)}."] if missing else [])])
@@ -127,47 +150,61 @@ def hypotheses(self: Paper, *ids: str) -> str:
 def counts(self: Paper) -> str:
     "How many hypotheses stand where, as a sentence."
     path = self.tables/"table_5.json"
-    if not path.is_file(): raise ConfigError(f"{path.name}: missing; expected the ledger")
+    if not path.is_file():
+        raise ConfigError(f"{path.name}: missing; expected the ledger")
     verdicts = [h["verdict"] for h in read_json(path)["hypotheses"]]
     said = ", ".join(f"{verdicts.count(s)} {s}" for s in STATES if s in verdicts)
     return f"Of {self.quote(Quote(str(len(verdicts)), 'table_5'))} registered hypotheses the ledger calls {said}."
 
 # %% ../../nbs/64_paper.prose.ipynb #364f2683
-MAIN_ROWS = {"AE": "over continuous latents", "VQ": "over a learned codebook", "FSQ": "over the grid with a velocity head",
-             "FSQ-Grid": "over the grid with a posterior over its levels", "ScrambledFSQ": "over the scrambled grid"}  # of Table 2
+MAIN_ROWS = {
+    "AE": "over continuous latents",
+    "VQ": "over a learned codebook",
+    "FSQ": "over the grid with a velocity head",
+    "FSQ-Grid": "over the grid with a posterior over its levels",
+    "ScrambledFSQ": "over the scrambled grid",
+}  # of Table 2
 
 @patch
 def finding(self: Paper) -> str:
     "FID of the main rows, and which is the lowest, as far as intervals tell."
     path = self.tables/"table_2.csv"
-    if not path.is_file(): raise ConfigError(f"{path.name}: missing; expected the ablation")
+    if not path.is_file():
+        raise ConfigError(f"{path.name}: missing; expected the ablation")
     numbers = pd.read_csv(path).set_index("method")
     fid = numbers.fid[[m for m in MAIN_ROWS if m in numbers.index]].dropna().sort_values()
-    if len(fid) < 2: raise ConfigError(f"{path.name}: found FID of {len(fid)} of {', '.join(MAIN_ROWS)}, expected two at least")
+    if len(fid) < 2:
+        raise ConfigError(f"{path.name}: found FID of {len(fid)} of {', '.join(MAIN_ROWS)}, expected two at least")
     said = f"FID of generated motion (lower is better) is {self.listed('table_2', 'fid', MAIN_ROWS)}."
     half = numbers["fid_ci"][fid.index] if "fid_ci" in numbers else fid*math.nan
     apart = [m for m in fid.index[1:] if fid.iloc[0] + half.iloc[0] < fid[m] - half[m]]
-    if half.isna().all(): return f"{said} One seed: which differences are more than chance is not known."
+    if half.isna().all():
+        return f"{said} One seed: which differences are more than chance is not known."
     clear = f"stands clear of {' and '.join(apart)}" if apart else "stands clear of none"
     return f"{said} The lowest, {fid.index[0]}, {clear} by their 95 % intervals."
 
 # %% ../../nbs/64_paper.prose.ipynb #b8f56bbd
 CORPUS_WORDS = {
     "synthetic": "procedural captioned motion with known factors, which the package makes by itself",
-    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to HumanML3D's skeleton, "
-              "with captions composed from its labels and from what is measured on each clip",
+    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to "
+              "HumanML3D's skeleton, "
+    "with captions composed from its labels and from what is measured on each clip",
     "t2m": "HumanML3D ([Guo et al. 2022](#guo2022t2m))",
-    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))"}
+    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))",
+}
 
 @patch
 def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
     "What the tables were made with; `DataError` where there are none, or of two runs."
     found = [read_json(p)["settings"] for p in sorted(self.tables.glob(f"*{PROVENANCE}"))]
-    if not found: raise DataError(f"{self.tables}: no finished table; expected those of a run")
+    if not found:
+        raise DataError(f"{self.tables}: no finished table; expected those of a run")
     for s in found:
         for key in ("corpus", "preset"):
             if s[key] != found[0][key]:
-                raise DataError(f"{self.tables}: found tables of {key} {s[key]!r} and {found[0][key]!r}, expected those of one run")
+                raise DataError(
+                    f"{self.tables}: found tables of {key} {s[key]!r} and {found[0][key]!r}, expected those of one run"
+                )
     longest = max(found, key=lambda s: len(s["seeds"]))
     return {k: longest[k] for k in ("corpus", "preset", "scale", "seeds")}
 
@@ -186,7 +223,8 @@ def seeds(self: Paper, one: str, several: str) -> str:
 @patch
 def headline(self: Paper) -> str:
     "How many hypotheses stand where."
-    if not (self.tables/"headline.md").is_file(): raise ConfigError("headline.md: missing; expected the ledger's summary")
+    if not (self.tables/"headline.md").is_file():
+        raise ConfigError("headline.md: missing; expected the ledger's summary")
     return (self.tables/"headline.md").read_text(encoding="utf-8").strip()
 
 # %% ../../nbs/64_paper.prose.ipynb #b3c70d5e
@@ -197,7 +235,8 @@ def table(self: Paper,
 ) -> str:
     "A finished table with its caption."
     path = self.tables/f"{name}.md"
-    if not path.is_file(): raise ConfigError(f"{path.name}: missing; expected a table")
+    if not path.is_file():
+        raise ConfigError(f"{path.name}: missing; expected a table")
     text = path.read_text(encoding="utf-8")
     return f"<!-- table {name} -->\n\n{some_columns(text, columns) if columns else text}"
 
@@ -213,14 +252,16 @@ def some_columns(text: str, columns: tuple[str, ...]) -> str:
     end = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
     rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines[:end]]
     kept = [rows[0].index(c) for c in columns if c in rows[0]]
-    if not kept: raise ConfigError(f"columns: found none of {', '.join(columns)} among {', '.join(rows[0])}")
+    if not kept:
+        raise ConfigError(f"columns: found none of {', '.join(columns)} among {', '.join(rows[0])}")
     return "\n".join([*("| " + " | ".join(row[k] for k in kept) + " |" for row in rows), *lines[end:]])
 
 @patch
 def figure(self: Paper, name: str) -> str:
     "A finished figure with its caption; nothing where the run did not draw it."
     path = self.figures/f"{name}.txt"
-    if not path.is_file(): return ""
+    if not path.is_file():
+        return ""
     carried = lambda: f"data:image/png;base64,{base64.b64encode((self.figures/f'{name}.png').read_bytes()).decode()}"
     return f"![{name}]({f'{self.link}/{name}.png' if self.link else carried()})\n\n*{path.read_text(encoding='utf-8').strip()}*"
 
@@ -233,7 +274,8 @@ def read_bibliography(
     for key, body in re.findall(r"@\w+\{([^,\s]+),\n(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
         fields = re.findall(r"^\s*(\w+) = \{(.*)\},?$", body, re.M)
         entry = {name: re.sub(r"[{}]", "", text) for name, text in fields}
-        if key in found: raise DataError(f"{path.name}: {key} is given twice; expected one entry a key")
+        if key in found:
+            raise DataError(f"{path.name}: {key} is given twice; expected one entry a key")
         if missing := {"title", "author", "year"} - set(entry):
             raise DataError(f"{path.name}: {key} has no {', '.join(sorted(missing))}")
         found[key] = entry
@@ -251,7 +293,8 @@ def cited(
     "What the cells of a notebook cite."
     text = "\n".join(c.source for c in nbformat.read(notebook, 4).cells)
     found: dict[str, str] = {}
-    for words, key in re.findall(r"\[([^\]\n]+)\]\(#(\w+)\)", re.sub(r"\s+", " ", text)): found.setdefault(key, words)
+    for words, key in re.findall(r"\[([^\]\n]+)\]\(#(\w+)\)", re.sub(r"\s+", " ", text)):
+        found.setdefault(key, words)
     return found
 
 # %% ../../nbs/64_paper.prose.ipynb #2b95f7c1
@@ -271,6 +314,7 @@ def references(
     keys,  # those that are cited
 ) -> str:
     "A reference list in Markdown, sorted by first author and year; `DataError` for a key that is not there."
-    if unknown := [k for k in keys if k not in bibliography]: raise DataError(f"references: {unknown[0]} is not in the bibliography")
+    if unknown := [k for k in keys if k not in bibliography]:
+        raise DataError(f"references: {unknown[0]} is not in the bibliography")
     by_author = sorted(keys, key=lambda k: (bibliography[k]["author"].lower(), bibliography[k]["year"]))
     return "\n".join(reference(k, bibliography[k]) for k in by_author)

@@ -80,7 +80,10 @@ def resources() -> dict[str, float]:
     "What this process has used so far: CPU seconds, peak memory in MB, and the GPU's peak where there is one."
     used = resource.getrusage(resource.RUSAGE_SELF)
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-    found: dict[str, float] = {"cpu_seconds": round(used.ru_utime + used.ru_stime, 1), "peak_memory_mb": round(used.ru_maxrss/unit)}
+    found: dict[str, float] = {
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_memory_mb": round(used.ru_maxrss/unit),
+    }
     if torch.cuda.is_available():
         found["peak_gpu_memory_mb"] = round(torch.cuda.max_memory_allocated()/2**20)
     return found
@@ -226,7 +229,9 @@ def find_row(
         return found.iloc[0]
     texts = numbers.select_dtypes(exclude="number").astype(str)
     known = ", ".join("/".join(c) for c in texts.iloc[:, :2].to_numpy()[:12])
-    raise ConfigError(f"row {shown(row)}: found in {len(found)} rows, expected one (the table has {shown(known, 400)[1:-1]})")
+    raise ConfigError(
+        f"row {shown(row)}: found in {len(found)} rows, expected one (the table has {shown(known, 400)[1:-1]})"
+    )
 
 # %% ../../nbs/60_paper.records.ipynb #e35042d4
 def named_record(
@@ -240,7 +245,9 @@ def named_record(
         raise DataError(f"{path}: missing; expected the record {shown(f'{name}@{content}')[1:-1]}")
     record = read_record(path)
     if (found := record_content(record)) != content:
-        raise DataError(f"{path}: found content {found}, expected {shown(content)[1:-1]}: what was made from it is older")
+        raise DataError(
+            f"{path}: found content {found}, expected {shown(content)[1:-1]}: what was made from it is older"
+        )
     return record
 
 # %% ../../nbs/60_paper.records.ipynb #f2ef0a66
@@ -332,8 +339,11 @@ def remake_command(settings: dict[str, str], nodes: list[str]) -> str:
     run = f"runs/{settings['preset']}-{settings['corpus']}"
     place = "" if settings["corpus"] == "synthetic" else " source=PATH"
     targets = " ".join(shlex.quote(f"{run}/notebooks/{n}") for n in dict.fromkeys(nodes))
-    return ("OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 --rerun-incomplete "
-            f"--config preset={settings['preset']} corpus={settings['corpus']}{place} --force {targets}")
+    return (
+        "OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 "
+        "--rerun-incomplete "
+        f"--config preset={settings['preset']} corpus={settings['corpus']}{place} --force {targets}"
+    )
 
 # %% ../../nbs/60_paper.records.ipynb #d41f6a03
 PROVENANCE = ".provenance.json"
@@ -399,7 +409,9 @@ def trace_number(
         "settings": source["settings"],
         "table_commit": source["commit"],
         "records": records,
-        "built_on": {n: {"content": a["content"], **(_maker(a["record"]) if "record" in a else {})} for n, a in above.items()},
+        "built_on": {
+            n: {"content": a["content"], **(_maker(a["record"]) if "record" in a else {})} for n, a in above.items()
+        },
         "command": remake_command(source["settings"], [r["node"] for r in records]),
     }
 
