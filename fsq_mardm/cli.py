@@ -156,15 +156,13 @@ def trace(a):
 
 # %% ../nbs/72_cli.ipynb #e3a21050
 def named_models(a):
-    "The models that `MODEL`'s options name, or the demo's when they name none and the default run is not there."
-    from fsq_mardm.pipeline import DEMO_FOLDER, load_models, or_demo
+    "The models that `MODEL`'s options name; where they name none: the default run's, the demo's, or those in the package."
+    from fsq_mardm.pipeline import named_or_own
     default = {names[0][2:]: settings["default"] for names, settings in MODEL if names[0] != "--device"}
-    asked = {name: getattr(a, name) for name in default}
-    found = or_demo(asked, default)
-    if found != asked:
-        vars(a).update(found)
-        note(f"with the models of fsq-mardm demo in {DEMO_FOLDER}: they know what the synthetic corpus shows")
-    return load_models(**found, device=a.device)
+    model, found, said = named_or_own({name: getattr(a, name) for name in default}, default, a.device)
+    vars(a).update(found)
+    if said: note(said)
+    return model
 
 # %% ../nbs/72_cli.ipynb #43cbe02b
 def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  # exit code
@@ -264,14 +262,19 @@ def train_length(a):
 
 # %% ../nbs/72_cli.ipynb #527f068e
 @command("demo", opt("--out", default="runs/demo", help="folder of corpus and models"), JSON,
-         opt("--methods", nargs="+", default=["FSQ"], help="bottlenecks to train, minutes each: some of AE, VQ, FSQ"))
+         opt("--recipe", choices=["demo", "box"], default="demo", help="minutes; or as the model in the package, half an hour"),
+         opt("--save", default="", help="also save the first method's models there, with a card, as TextToMotion.from_pretrained reads"),
+         opt("--methods", nargs="+", default=["FSQ"], help="bottlenecks to train, minutes each: some of AE, VQ, FSQ; box: FSQ"))
 def demo(a):
-    "train small models of the synthetic corpus, so that sample works without any other"
-    from fsq_mardm.pipeline import DEMO_FOLDER, make_demo
-    home, method = make_demo(a.out, a.methods), a.methods[0]
+    "train small models of the synthetic corpus"
+    from fsq_mardm.pipeline import DEMO_FOLDER, RECIPES, make_demo
+    home, method = make_demo(a.out, a.methods, RECIPES[a.recipe]), a.methods[0]
     named = f" --checkpoints_dir {home} --dataset_name synthetic --ae_name {method}_AE-seed0 --name {method}_MARDM-seed0"
     text = f'now: fsq-mardm sample --text_prompt "a person walks forward and then waves"{"" if a.out == DEMO_FOLDER else named}'
-    say(a, dict(checkpoints_dir=str(home), methods=a.methods), text)
+    if a.save:
+        from fsq_mardm.card import save_trained
+        text = str(save_trained(home, method, a.save, RECIPES[a.recipe]))
+    say(a, dict(checkpoints_dir=str(home), methods=a.methods, saved=a.save), text)
 
 # %% ../nbs/72_cli.ipynb #cd51aa86
 def parser_for(words: list[str]) -> argparse.ArgumentParser: return build_parser(words, COMMANDS, GROUPS, main.__doc__)

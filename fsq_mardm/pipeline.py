@@ -524,7 +524,7 @@ BOX: dict[str, Any] = dict(  # the model that comes with the package
     models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
     ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
             aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
-    generator=dict(steps=2400, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
+    generator=dict(steps=900, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
                    cond_drop_prob=.2,
                    overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
                                   stratified=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
@@ -617,7 +617,8 @@ def named_or_own(
     "The models asked for; where none are named and the default run is not there, the demo's, and without a demo those in the package."
     found = or_demo(asked, default, out)
     if found != asked:
-        return load_models(**found, device=device), found, f"with the models of fsq-mardm demo in {out}: they know what the synthetic corpus shows"
+        known = f"with the models of fsq-mardm demo in {out}: they know what the synthetic corpus shows"
+        return load_models(**found, device=device), found, known
     if asked != default or run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists():
         return load_models(**asked, device=device), asked, ""
     model = TextToMotion.from_pretrained(box_folder(), usable_device(device))
