@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'GROUPS', 'command', 'data_synthesize', 'data_check', 'data_import', 'run_stage', 'stage_options', 'paper',
            'notebook', 'readme', 'promote', 'tables', 'article', 'trace', 'named_models', 'write_motions', 'sample',
-           'edit', 'train_length', 'demo', 'parser_for', 'main', 'console']
+           'edit', 'train_length', 'train_own', 'demo', 'parser_for', 'main', 'console']
 
 # %% ../nbs/72_cli.ipynb #5c13d98e
 import argparse, json, os, sys
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments import CACHE, JSON, LENGTH, MODEL, OUTPUT, PAPER, SAMPLING, SEED, at_least
+from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, at_least
 from .arguments import build_parser, json_object, mistake, note, one_line, opt, parameter_options, sampling_options, say
 from .config import ConfigError, FsqMardmError, check_name
 
@@ -43,30 +43,27 @@ def data_synthesize(a):
     _made(a, make_synthetic(a.out, n_clips=a.n_clips, seed=a.seed))
 
 def _made(a, root):
+    from fsq_mardm.bvh_import import left_out
     from fsq_mardm.corpus import account, load_corpus
     corpus = load_corpus(root)
     found = account({s: corpus.split(s) for s in ("train", "val", "test")})
-    for warning in found.warnings: note(f"warning: {warning}")
+    for warning in filter(None, [*found.warnings, left_out(found.entries)]): note(f"warning: {warning}")
     counts = dict(clips=len(corpus), left_out=sum(found.left_out.values()), **found.entries)
     say(a, dict(folder=str(root), name=corpus.name, fingerprint=corpus.fingerprint, reasons=found.left_out, **counts), corpus, found, root)
 
 @command("data check", opt("folder", help="folder of a corpus"), JSON)
 def data_check(a):
     "read a whole corpus and list what is wrong with it; exit code 1 when something is"
+    from fsq_mardm.bvh_import import left_out
     from fsq_mardm.config import to_plain
     from fsq_mardm.corpus import check_corpus
     report = check_corpus(a.folder)
+    if few := left_out({s: report.counts.get(f"{s} entries", 0) for s in ("train", "val", "test")}): report.notes.append(few)
     say(a, dict(to_plain(report), ok=report.ok), report)
     return 0 if report.ok else 1
 
 # %% ../nbs/72_cli.ipynb #44f3f8c0
-@command("data import-bvh", opt("source", help="Bandai-Namco repository or a tar archive of it; with --mapping: a folder of BVH files"),
-         opt("out", help="new or empty folder of the corpus, e.g. datasets/bandai"), JSON,
-         opt("--mapping", default="", help="JSON file: which joint is which of HumanML3D's, and the scale; empty: Bandai-Namco's"),
-         opt("--captions", default="", help="with --mapping: lines file<TAB>caption[<TAB>from<TAB>to]; empty: captions.tsv in the source"),
-         opt("--mirror", action=argparse.BooleanOptionalAction, default=True, help="add the mirror image of each clip"),
-         opt("--seed", type=SEED, default=0, help="seed of splits and composed captions"),
-         opt("--workers", type=at_least(0), default=2, help="processes, for Bandai-Namco"))
+@command("data import-bvh", *IMPORT)
 def data_import(a):
     "make a corpus of motion capture"
     from fsq_mardm.bandai import import_bandai
@@ -164,6 +161,13 @@ def named_models(a):
     if said: note(said)
     return model
 
+def _warn(a, model, prompts):
+    "Say what the model cannot know of the texts and lengths, a line each."
+    from fsq_mardm.paths import run_folder
+    from fsq_mardm.pipeline import warn_of
+    folders = [run_folder(a.checkpoints_dir, a.dataset_name, name) for name in (a.name, getattr(a, "length_name", "length_estimator"))]
+    for line in warn_of(prompts, model, *folders): note(f"warning: {one_line(line)}")
+
 # %% ../nbs/72_cli.ipynb #43cbe02b
 def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  # exit code
     "Write motions as `OUTPUT` says, and say what was made and what could not be."
@@ -192,15 +196,7 @@ def _write_chain(a, model, parts: list, options: dict) -> int:
     return write_motions(a, model, samples, motions, parts=[p._asdict() for p in parts], sampling=options)
 
 # %% ../nbs/72_cli.ipynb #bfa315d1
-@command("sample", opt("--text_prompt", default="", help="what the person does"),
-         opt("--text_path", default="",
-             help="or a file with a text on each line; text#length gives its frames, text#NA has them estimated"),
-         opt("--motion_length", default="120", help="frames for texts without their own, at least 8; NA: estimate"),
-         opt("--chain", action="store_true",
-             help="one motion of several parts: sentences, or one with 'then', or the lines of the file; text#length holds for a part"),
-         *MODEL, *SAMPLING, *OUTPUT,
-         opt("--length_name", default="length_estimator", help="run name of train-length, for NA"),
-         opt("--batch_size", type=at_least(1), default=32, help="motions at a time"))
+@command("sample", *SAMPLE)
 def sample(a):
     "text to motion: npy, mp4, BVH and an HTML viewer"
     from fsq_mardm.paths import run_folder
@@ -211,6 +207,7 @@ def sample(a):
     parse_formats(a.formats)
     must_be_writable(a.out)
     model = named_models(a)
+    _warn(a, model, prompts)
     prompts = estimate_lengths(prompts, model, run_folder(a.checkpoints_dir, a.dataset_name, a.length_name), a.seed)
     options = sampling_options(a)
     if a.chain:
@@ -219,13 +216,7 @@ def sample(a):
     return write_motions(a, model, samples, make_motions(model, samples, options, a.batch_size), sampling=options)
 
 # %% ../nbs/72_cli.ipynb #e2243d54
-@command("edit", opt("--source_motion", required=True, help="npy of joints (frames, 22, 3) in metres, or of features"),
-         opt("--text_prompt", default="", help="what the person does in the new part"),
-         opt("--mask_edit_section", nargs="*", default=[], metavar="START,END",
-             help="frames to make anew, e.g. 40,80, or shares, e.g. 0.25,0.75; whole tokens of 4 frames"),
-         opt("--task", default="",
-             help="or by name: in-betweening keeps both ends, prefix the first half, suffix the second, outpainting the middle"),
-         opt("--keep_source", action="store_true", help="kept frames are the source's own, not the decoder's"), *MODEL, *SAMPLING, *OUTPUT)
+@command("edit", *EDIT)
 def edit(a):
     "make part of a motion anew: in-betweening, prefix, suffix, frame ranges"
     from fsq_mardm.features import features_to_joints
@@ -237,6 +228,7 @@ def edit(a):
     parse_formats(a.formats)
     must_be_writable(a.out)
     model = named_models(a)
+    _warn(a, model, [(text, None)])
     source = motion_features(a.source_motion, model.skeleton, a.dataset_name not in ("t2m", "kit"))
     mask, options = edit_mask(len(source), sections), sampling_options(a)
     samples = plan_samples([(text, len(source))], a.repeat_times, a.seed)
@@ -260,11 +252,18 @@ def train_length(a):
     text = "off by {frames_off:.1f} frames on average; the best constant by {frames_off_constant:.1f}"
     say(a, found, text.format(**found), found["checkpoint"])
 
+# %% ../nbs/72_cli.ipynb #42519984
+@command("train-own", *OWN, CACHE)
+def train_own(a):
+    "train small models of a corpus of any size, without an evaluator"
+    from fsq_mardm.corpus import load_corpus
+    from fsq_mardm.pipeline import train_own, usable_device
+    corpus, steps = load_corpus(a.folder), dict(ae=a.ae_steps, generator=a.steps, length=a.length_steps)
+    made = train_own(corpus, a.checkpoints_dir, steps, seed=a.seed, device=usable_device(a.device), progress=sys.stderr.isatty())
+    say(a, made, f'now: fsq-mardm sample --dataset_name {corpus.name} --checkpoints_dir {a.checkpoints_dir} --text_prompt "..."')
+
 # %% ../nbs/72_cli.ipynb #527f068e
-@command("demo", opt("--out", default="runs/demo", help="folder of corpus and models"), JSON,
-         opt("--recipe", choices=["demo", "box"], default="demo", help="minutes; or as the model in the package, half an hour"),
-         opt("--save", default="", help="also save the first method's models there, with a card, as TextToMotion.from_pretrained reads"),
-         opt("--methods", nargs="+", default=["FSQ"], help="bottlenecks to train, minutes each: some of AE, VQ, FSQ; box: FSQ"))
+@command("demo", *SMALL, JSON)
 def demo(a):
     "train small models of the synthetic corpus"
     from fsq_mardm.pipeline import DEMO_FOLDER, RECIPES, make_demo

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['prepared', 'quicker', 'Cost', 'timed', 'alternate', 'matmul_flops', 'autoencoder_flops', 'generator_flops', 'Plan',
-           'paper_work', 'hours', 'HostWaits', 'host_waits', 'step_waits', 'training_memory']
+           'paper_work', 'hours', 'stage_hours', 'rate_of', 'step_rates', 'HostWaits', 'host_waits', 'step_waits',
+           'sampling_waits', 'training_memory']
 
 # %% ../nbs/56_cost.ipynb #1637469c
 import copy, time
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -181,39 +183,142 @@ def hours(flops: float | pd.Series, rate: float) -> float | pd.Series:
     if not rate > 0: raise ConfigError(f"rate is {rate}; expected operations a second, above 0")
     return flops/rate/3600
 
+# %% ../nbs/56_cost.ipynb #5a1e0c0c
+def stage_hours(
+    work: pd.DataFrame,  # of `paper_work`
+    rates: Mapping[str, float],  # train_ae and train_mardm -> operations a second; evaluation goes by the latter
+) -> pd.DataFrame:  # stage -> steps, PFLOP, TFLOP/s, hours
+    "What each stage takes at rates of its own, measured (`step_rates`) or assumed."
+    at = {"evaluation_mardm": rates["train_mardm"], **rates}
+    rows = [(n, flops/1e15, at[stage]/1e12, hours(flops, at[stage])) for stage, n, flops in work.itertuples(index=False)]
+    return pd.DataFrame(rows, index=work.stage.tolist(), columns=["steps", "PFLOP", "TFLOP/s", "hours"])
+
+# %% ../nbs/56_cost.ipynb #5a1e0c0a
+def rate_of(
+    work: Callable[[], Any],
+    device: str | torch.device = "cpu",  # where it computes
+    turns: int = 3,  # the quickest counts
+) -> float:  # operations a second; on a CPU a processor second
+    "Operations of `work`, counted, over what it takes, measured."
+    flops = matmul_flops(work)  # and warm
+    costs = [timed(work, device)[1] for _ in range(turns)]
+    return flops/min(c.seconds if torch.device(device).type == "cuda" else c.processor for c in costs)
+
+def step_rates(
+    ae_model: str = "FSQ_AE_High",  # a name of `AE_MODELS`
+    model: str = "FSQ-MARDM-SiT-XL",  # a name of `MARDM_MODELS`
+    windows: int = 4,  # of the autoencoder's step
+    clips: int = 4,  # of the generator's
+    device: str | torch.device = "cpu",
+) -> dict[str, float]:  # stage -> operations a second, see `rate_of`
+    "What a training step of either stage reaches here."
+    ae = AE_MODELS[ae_model](67).to(device)
+    mardm = MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head={"depth": 1}).to(device)
+    x, latents = torch.randn(windows, 64, 67, device=device), torch.randn(clips, ae.latent_dim, 35, device=device)
+    target, cond = torch.randn(clips, 35, ae.target_dim, device=device), torch.randn(clips, 512, device=device)
+    lengths = torch.full((clips,), 35)
+    def train_ae(): ae(x).sum().backward()
+    def train_mardm(): mardm.forward_loss(latents, target, cond, lengths, mask=lengths[:, None] > torch.arange(35)).backward()
+    return {step.__name__: rate_of(step, device) for step in (train_ae, train_mardm)}
+
 # %% ../nbs/56_cost.ipynb #6aae15ae
 class HostWaits(TorchDispatchMode):
     "Counts, by operation, where the host would wait for a device that `meta` stands in for; `counts` holds them."
     def __init__(self):
         super().__init__()
         self.counts: dict[str, int] = {}
+        self._beside = (_FromNumbers(self), _AutocastOnMeta())
+
+    def __enter__(self):
+        for other in self._beside: other.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        for other in reversed(self._beside): other.__exit__(*error)
 
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
+        name, kwargs = op.overloadpacket.__name__, kwargs or {}
         there = any(t.is_meta for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor))
-        name = op.overloadpacket.__name__
-        if name == "_local_scalar_dense" and there:
-            self._note(name)
-            return {torch.bool: False}.get(args[0].dtype, 1)
-        if name == "nonzero" and there:
-            self._note(name)
-            return torch.empty(args[0].numel(), args[0].ndim, dtype=torch.int64, device="meta")
-        if name == "_to_copy" and kwargs.get("device") is not None:
-            goal = torch.device(kwargs["device"]).type
-            if there and goal == "cpu":
-                self._note("to the host")
-                return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
-            if not there and goal == "meta" and not kwargs.get("non_blocking"): self._note("to the device")
+        if answer := _WAITING.get(name): return answer(self, op, there, args, kwargs)
         return op(*args, **kwargs)
 
-    def _note(self, name: str) -> None: self.counts[name] = self.counts.get(name, 0) + 1
+    def note(self, name: str) -> None:
+        "Count one wait."
+        self.counts[name] = self.counts.get(name, 0) + 1
 
 def host_waits(
-    work,  # function of nothing, on tensors of the meta device
+    work: Callable[[], Any],  # on tensors of the meta device
 ) -> dict[str, int]:  # operation -> how often
     "How often, and where, the host would wait for the device in `work`."
     with HostWaits() as found: work()
     return found.counts
+
+# %% ../nbs/56_cost.ipynb #5a1e0c02
+def _all(waits: HostWaits, op, there: bool, args, kwargs):
+    "Remember on the answer that it is to be yes."
+    answer = op(*args, **kwargs)
+    if there: answer.holds = True
+    return answer
+
+def _number(waits: HostWaits, op, there: bool, args, kwargs):
+    "`item`, `bool`, `int`."
+    if not there: return op(*args, **kwargs)
+    waits.note("item")
+    return getattr(args[0], "holds", False) if args[0].dtype == torch.bool else 1
+
+def _nonzero(waits: HostWaits, op, there: bool, args, kwargs):
+    "At most so many rows."
+    if not there: return op(*args, **kwargs)
+    waits.note("nonzero")
+    return torch.empty(args[0].numel(), args[0].ndim, dtype=torch.int64, device="meta")
+
+# %% ../nbs/56_cost.ipynb #5a1e0c03
+def _copy(waits: HostWaits, op, there: bool, args, kwargs):
+    "`to` and `copy_`, from one side to the other."
+    new = op.overloadpacket.__name__ == "_to_copy"
+    from_there = args[0 if new else 1].is_meta
+    to_there = (torch.device(kwargs.get("device") or args[0].device).type == "meta") if new else args[0].is_meta
+    quiet = kwargs.get("non_blocking") if new else len(args) > 2 and args[2]
+    if to_there and not from_there and not quiet: waits.note("to the device")
+    if to_there or not from_there: return op(*args, **kwargs)
+    waits.note("to the host")
+    return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype) if new else args[0].fill_(1)
+
+def _index(waits: HostWaits, op, there: bool, args, kwargs):
+    "Indices are brought to the device, and those of a mask are counted there first."
+    places: list = []
+    for index in args[1]:
+        mask = index is not None and index.dtype in (torch.bool, torch.uint8)
+        if there and index is not None and not index.is_meta: waits.note("to the device")
+        if mask and index.is_meta:
+            waits.note("nonzero")
+            places += [torch.empty(index.numel(), dtype=torch.int64, device="meta")]*index.ndim
+        else: places.append(index)
+    return op(args[0], places, *args[2:], **kwargs)
+
+_WAITING = {"all": _all, "_local_scalar_dense": _number, "nonzero": _nonzero, "_to_copy": _copy, "copy_": _copy,
+            "index": _index, "index_put": _index, "index_put_": _index}
+
+# %% ../nbs/56_cost.ipynb #5a1e0c05
+class _FromNumbers(TorchFunctionMode):
+    "Notes `torch.tensor(numbers, device=...)`."
+    def __init__(self, waits: HostWaits):
+        super().__init__()
+        self.waits = waits
+
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        made = f in (torch.tensor, torch.as_tensor) and not isinstance(args[0] if args else None, torch.Tensor)
+        if made and kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta": self.waits.note("to the device")
+        return f(*args, **kwargs)
+
+class _AutocastOnMeta:
+    "`torch.autocast` for the device that stands in, as it is on a CPU."
+    def __enter__(self):
+        own = self.own = torch.autocast
+        torch.autocast = lambda device, *args, **kwargs: own("cpu" if device == "meta" else device, *args, **kwargs)
+    def __exit__(self, *error): torch.autocast = self.own
 
 # %% ../nbs/56_cost.ipynb #8dc4a53c
 def step_waits(
@@ -245,6 +350,26 @@ def step_waits(
             latents = ae.lift(target)
         mardm.train().forward_loss(latents, target, cond, lengths, generator, bottleneck=ae, mask=mask).backward()
     return host_waits(step)
+
+# %% ../nbs/56_cost.ipynb #5a1e0c07
+def sampling_waits(
+    ae_model: str,  # a name of `AE_MODELS`
+    model: str,  # a name of `MARDM_MODELS`
+    batch: int = 8,  # clips
+    tokens: int = 49,  # of a clip
+    head: dict | None = None,  # settings of the head, such as its grid
+    **sampling: Any,  # of `MARDM.generate`
+) -> dict[str, int]:  # see `host_waits`
+    "Where the host would wait in a sampling call, from text vectors on the device to motions on the host."
+    ae: Any = AE_MODELS[ae_model](67)
+    mardm: Any = MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head=head).to("meta")
+    ae, lengths = ae.to("meta").eval(), torch.full((batch,), tokens)
+    cond = torch.empty(batch, 512, device="meta")
+    each = [torch.Generator().manual_seed(i) for i in range(batch)]
+    def call():
+        target = mardm.generate(cond, lengths, generator=each, bottleneck=ae, **sampling)
+        with torch.no_grad(): ae.decode_target(target, lengths=4*lengths).float().cpu()
+    return host_waits(call)
 
 # %% ../nbs/56_cost.ipynb #3fe1f02b
 def training_memory(

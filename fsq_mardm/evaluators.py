@@ -395,10 +395,11 @@ class _Embedder(_Ruler):
             raise DataError("motions: found none, expected at least one")
         net = self.exact() if exact else self.net
         kind = next(net.parameters())
+        mean, std = self.mean.to(kind), self.std.to(kind)
 
         def embed(clips: list[Tensor]) -> Tensor:
-            x = nn.utils.rnn.pad_sequence([c.to(kind) for c in clips], batch_first=True)
-            x = (x - self.mean.to(kind)) / self.std.to(kind)
+            padded = nn.utils.rnn.pad_sequence([c.to(kind.dtype) for c in clips], batch_first=True)
+            x = (padded.to(kind.device) - mean) / std  # one copy for all clips
             return net.embed_motion(x[..., :net.config["input_width"]], torch.tensor([len(c) for c in clips]))
         return by_length(embed, _check_motions(motions, lengths, self.width), batch_size)
 

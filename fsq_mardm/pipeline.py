@@ -7,9 +7,11 @@ __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS',
            'DEMO_MODELS', 'BOX', 'RECIPES', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt',
            'read_prompts', 'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device',
            'load_models', 'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
-           'estimate_lengths', 'parse_section', 'edit_sections', 'edit_mask', 'motion_features', 'join', 'edit_motion',
-           'split_chain', 'read_chain', 'seam_tokens', 'Chain', 'chain_motion', 'make_demo', 'demo_models', 'or_demo',
-           'box_folder', 'named_or_own']
+           'estimate_lengths', 'stem', 'motion_words', 'Known', 'known_of', 'write_known', 'read_known',
+           'prompt_warnings', 'usual_frames', 'warn_of', 'parse_section', 'edit_sections', 'edit_mask',
+           'motion_features', 'join', 'edit_motion', 'split_chain', 'read_chain', 'seam_tokens', 'Chain',
+           'chain_motion', 'train_small', 'make_demo', 'demo_models', 'or_demo', 'box_folder', 'named_or_own',
+           'train_own']
 
 # %% ../nbs/59_pipeline.ipynb #59a10002
 import re, sys, tempfile, unicodedata
@@ -23,9 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .bvh_import import read_motion
+from .bvh_import import is_english, read_motion
 from .checkpoints import load_checkpoint, load_into
-from .config import CheckpointError, ConfigError, check_name, derive_seed, fingerprint, read_json, shown
+from .config import CheckpointError, ConfigError, DataError, check_name, derive_seed, fingerprint, read_json, shown
 from .config import to_plain, torch_rng, write_json
 from .corpora import open_corpus, prepare_corpus
 from .features import essential, features_to_joints, joints_to_features
@@ -332,6 +334,120 @@ def estimate_lengths(
     inside = lambda tokens: max(MIN_FRAMES, 4*tokens)
     return [Prompt(text, frames or inside(tokens)) for (text, frames), tokens in zip(prompts, drawn)]
 
+# %% ../nbs/59_pipeline.ipynb #7cf91737
+_ORDINARY = frozenset(  # words that say little of a motion
+    "a an the this that these those his her hers their its him them he she it they who which one someone somebody anyone "
+    "person people man woman human figure character body himself herself themselves itself and or but then while as when "
+    "before after until with without to of in on at by for from into onto is are was were be being been has have had do does "
+    "did doing very really just also again both all each other another not no so there here".split()
+)
+
+def stem(word: str) -> str:
+    "An English word without its ending: `waves`, `waving` and `wave` are one."
+    found = re.fullmatch(r"(.{3,}?)(?:ing|ed|es|s|ers?|ly)?", word)
+    root = found[1].removesuffix("e") if found else word
+    if root[-2:-1] == root[-1:]:   # running, stepped
+        root = root[:-1]
+    return root[:-1] + "i" if root.endswith("y") else root
+
+def motion_words(text: str) -> dict[str, str]:  # stem -> word, in the order of the text
+    "The words of a text that speak of motion."
+    return {stem(word): word for word in re.findall(r"[^\W\d_]+", text.lower()) if word not in _ORDINARY}
+
+# %% ../nbs/59_pipeline.ipynb #9d2b053f
+@dataclass(frozen=True)
+class Known:
+    "What a model has seen in training."
+    words: frozenset[str]  # stems of its captions' words
+    frames: tuple[int, int]  # of its shortest and its longest motion
+
+def known_of(
+    split: Any,  # the training split of a corpus
+) -> Known:
+    "The words and lengths of a split."
+    words = {found for captions in split.captions for c in captions for found in motion_words(c.text)}
+    return Known(frozenset(words), (int(min(split.lengths)), int(max(split.lengths))))
+
+def write_known(folder: str | Path, known: Known) -> None:
+    "Put it beside a model."
+    write_json(Path(folder)/"known.json", dict(words=sorted(known.words), frames=list(known.frames)))
+
+def read_known(
+    folder: str | Path,  # of a generator's run
+) -> Known | None:  # None where nothing is known
+    "What a model has seen; `CheckpointError` when the file says something else."
+    path = Path(folder)/"known.json"
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    frames = found.get("frames") if isinstance(found, dict) else None
+    if not isinstance(frames, list) or len(frames) != 2 or not isinstance(found.get("words"), list):
+        raise CheckpointError(f"{path}: found {shown(found)}, expected words and two frames")
+    return Known(frozenset(map(str, found["words"])), (int(frames[0]), int(frames[1])))
+
+# %% ../nbs/59_pipeline.ipynb #e79808ad
+_ENGLISH = ("minilm", "clip", "t5")  # text encoders that read nothing else well
+
+def _said_of(found: dict[str, str], of: int) -> str:  # text -> what is wrong with it
+    "The first text and what is wrong with it, and how many more there are."
+    (text, wrong), *more = found.items()
+    return f"{shown(text)}: {wrong}" + (f" (and likewise {len(more)} more of {of} texts)" if more else "")
+
+def _wrong_length(frames: int, low: float, high: float) -> str:
+    "What is wrong with a length, '' if nothing."
+    return "" if low <= frames <= high else f"too {'short' if frames < low else 'long'}"
+
+def prompt_warnings(
+    prompts: Sequence[Prompt],
+    encoder: str,  # name of the text encoder
+    known: Known | None = None,  # what the model has seen
+    usual: dict[str, tuple[int, int]] | None = None,  # text -> frames of motions that such a text is about
+) -> list[str]:  # at most three lines: language, words, lengths
+    "What the model cannot know of what is asked."
+    foreign, unread, length = {}, {}, {}
+    kind = encoder.partition(":")[0]
+    for text, frames in prompts:
+        if kind in _ENGLISH and not is_english(text):
+            foreign[text] = f"not English, and the text encoder {kind} knows nothing else; the motion will not follow the text"
+        elif known and (new := [word for root, word in motion_words(text).items() if root not in known.words]):
+            told = ", ".join(map(shown, new[:5])) + " ..."*(len(new) > 5)
+            unread[text] = f"the model never read {told}; the motion may not show it"
+        if frames and known and (wrong := _wrong_length(frames, *known.frames)):
+            length[text] = f"{frames} frames are {wrong} for the model, which has seen {known.frames[0]} to {known.frames[1]}"
+        elif frames and usual and text not in foreign and text not in unread and (wrong := _wrong_length(frames, *usual[text])):
+            length[text] = f"{frames} frames are {wrong} for the text, {usual[text][0]} to {usual[text][1]} are usual (NA chooses)"
+    return [_said_of(found, len(prompts)) for found in (foreign, unread, length) if found]
+
+# %% ../nbs/59_pipeline.ipynb #d1189721
+def usual_frames(
+    estimator: LengthEstimator,
+    texts: Sequence[str],
+    encoder: Any,  # text encoder
+    rare: float = .01,  # share of motions on either side that is not usual
+    slack: float = 1.33,  # and a factor, for an estimator is one
+) -> dict[str, tuple[int, int]]:  # text -> least and most frames
+    "How long motions of some texts usually are."
+    texts = list(dict.fromkeys(texts))
+    with torch.no_grad():
+        below = estimator.probabilities(encoder.encode(texts)).cumsum(-1)
+    low, high = ((below < share).sum(-1)*4 for share in (rare, 1 - rare))
+    return {text: (int(a/slack), int(b*slack)) for text, a, b in zip(texts, low.tolist(), high.tolist())}
+
+def warn_of(
+    prompts: Sequence[Prompt],
+    model: TextToMotion,
+    folder: str | Path,  # run folder of the generator
+    length_folder: str | Path,  # run folder of `fit_length`, or one that is not there
+) -> list[str]:  # of `prompt_warnings`
+    "What a model cannot know of what is asked, by what lies beside it."
+    about = model.mardm.meta
+    try:
+        estimator = load_length_estimator(length_folder, about["encoder"], about["corpus"])
+        usual = usual_frames(estimator, [text for text, _ in prompts], model.encoder)
+    except CheckpointError:   # none, or one of other motions: lengths are the user's own affair
+        usual = None
+    return prompt_warnings(prompts, about["encoder"], read_known(folder), usual)
+
 # %% ../nbs/59_pipeline.ipynb #59a10061
 Section = tuple[int, int] | tuple[float, float]  # frames, or shares of the clip
 TASKS: dict[str, list[Section]] = {  # what is made anew
@@ -519,12 +635,12 @@ DEMO_MODELS = {
     "VQ": ("VQ_AE_Model_S", "VQ-MARDM-SiT-S"),
     "FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-SiT-S"),
 }
-BOX: dict[str, Any] = dict(  # the model that comes with the package
+BOX: dict[str, Any] = dict(  # a model that can come with the package
     corpus=dict(n_clips=4000),
     models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
     ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
             aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
-    generator=dict(steps=900, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
+    generator=dict(steps=3000, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
                    cond_drop_prob=.2,
                    overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
                                   stratified=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
@@ -534,18 +650,32 @@ RECIPES = {"demo": DEMO, "box": BOX}
 DEMO_FOLDER = "runs/demo"
 
 # %% ../nbs/59_pipeline.ipynb #d4e9b1d0
-def _train_demo(method: str, corpus: Any, out: Path, settings: dict, progress: bool) -> None:
-    "Both stages of one method."
+def train_small(
+    corpus: Any,
+    checkpoints: str | Path,  # folder of all trained models
+    method: str = "FSQ",  # of `DEMO_MODELS`
+    ae_name: str = "FSQ_AE_High",  # run name of the autoencoder; these names are those that `sample` looks for
+    name: str = "FSQ_MARDM",  # of the generator
+    settings: dict = DEMO,  # sizes and steps
+    cache: str | Path | None = None,  # of the captions' vectors
+    **how: Any,  # of both trainings: seed, device, progress
+) -> dict[str, str]:  # what `load_models` asks for
+    "Both stages for a corpus of any size, without an evaluator; what was stopped goes on."
     ae_model, generator = settings.get("models", DEMO_MODELS)[method]
-    folder = lambda kind: run_folder(out/"checkpoints", "synthetic", f"{method}_{kind}-seed0")
-    common = dict(seed=0, save_every=250, is_continue=True, restart=True, progress=progress)
-    _remark(f"{method}: training the autoencoder")
-    train_autoencoder(ae_model, corpus, folder("AE"), **settings["ae"], **common)
-    _remark(f"{method}: training the generator")
-    reads = (settings["generator"].get("overrides") or {}).get("text_tokens", False)
-    conditions = caption_conditions(corpus.split("train"), settings["encoder"], out/"data/.text", reads)
-    ae, encoder = load_autoencoder(folder("AE"), corpus), settings["encoder"]
-    train_generator(generator, ae, corpus, conditions, folder("MARDM"), encoder, **settings["generator"], **common)
+    common = {**dict(seed=0, save_every=250, is_continue=True, restart=True), **how}
+    folders = [run_folder(checkpoints, corpus.name, run) for run in (ae_name, name)]
+    longest = int(max(corpus.split("train", rules=False).lengths))
+    window = min(settings["ae"].get("window_size", 64), longest//4*4)   # short recordings have short windows
+    _remark(f"{ae_name}: training the autoencoder")
+    train_autoencoder(ae_model, corpus, folders[0], **{**settings["ae"], "window_size": window}, **common)
+    _remark(f"{name}: training the generator")
+    split, encoder = corpus.split("train"), settings["encoder"]
+    reads_tokens = (settings["generator"].get("overrides") or {}).get("text_tokens", False)
+    conditions = caption_conditions(split, encoder, cache, reads_tokens)
+    ae = load_autoencoder(folders[0], corpus, how.get("device", "cpu"))
+    train_generator(generator, ae, corpus, conditions, folders[1], encoder, **settings["generator"], **common)
+    write_known(folders[1], known_of(split))
+    return dict(checkpoints_dir=str(checkpoints), dataset_name=corpus.name, ae_name=ae_name, name=name)
 
 # %% ../nbs/59_pipeline.ipynb #59a10072
 def _demo_corpus(out: Path, settings: dict, made: list[str], progress: bool) -> Any:
@@ -577,7 +707,8 @@ def make_demo(
         must_be_writable(out)
         corpus = _demo_corpus(out, settings, made, progress)
         for method in missing:
-            _train_demo(method, corpus, out, settings, progress)
+            runs = [f"{method}_{kind}-seed0" for kind in ("AE", "MARDM")]
+            train_small(corpus, out/"checkpoints", method, *runs, settings, out/"data/.text", progress=progress)
             made = [*made, method]
             write_json(out/"demo.json", dict(settings=mark, methods=made))
     return out/"checkpoints"
@@ -605,7 +736,7 @@ def or_demo(
 
 # %% ../nbs/59_pipeline.ipynb #a319eaac
 def box_folder() -> Path:
-    "Where the package keeps the model that comes with it."
+    "Where the package keeps a model that comes with it."
     return Path(str(files("fsq_mardm")/"models"/"synthetic"))
 
 def named_or_own(
@@ -613,14 +744,38 @@ def named_or_own(
     default: dict[str, str],  # the same where nobody named any
     device: str = "",  # of `usable_device`
     out: str | Path = DEMO_FOLDER,  # of `make_demo`
+    box: str | Path | None = None,  # of `TextToMotion.save_pretrained`; None: `box_folder`
 ) -> tuple[TextToMotion, dict[str, str], str]:  # the models, their names, what is to be said of the choice
-    "The models asked for; where none are named and the default run is not there, the demo's, and without a demo those in the package."
+    "The models asked for; where none are named and the default run is not there, the demo's, else those in the package."
     found = or_demo(asked, default, out)
     if found != asked:
         known = f"with the models of fsq-mardm demo in {out}: they know what the synthetic corpus shows"
         return load_models(**found, device=device), found, known
-    if asked != default or run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists():
+    named = asked != default or run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists()
+    box = Path(box or box_folder())
+    if named or not (box/"config.json").is_file():
         return load_models(**asked, device=device), asked, ""
-    model = TextToMotion.from_pretrained(box_folder(), usable_device(device))
+    model = TextToMotion.from_pretrained(box, usable_device(device))
     names = dict(dataset_name="synthetic", ae_name=model.ae.meta["name"], name=model.mardm.meta["name"])
     return model, {**asked, **names}, "with the model in the package: it knows what the synthetic corpus shows"
+
+# %% ../nbs/59_pipeline.ipynb #c1d4a356
+def train_own(
+    corpus: Any,
+    checkpoints: str | Path,  # folder of all trained models
+    steps: dict[str, int] | None = None,  # of ae, generator and length, where others are wanted than those of the settings
+    settings: dict = DEMO,  # sizes and steps
+    seed: int = 0,
+    device: Any = "cpu",
+    progress: bool = False,  # bars
+) -> dict[str, str]:  # what `load_models` asks for
+    "Autoencoder, generator and length estimator of a corpus; what was stopped goes on. `DataError` when nothing can be trained on."
+    if not len(corpus.split("train")):
+        raise DataError(f"{corpus.root}: no entry to train on, expected at least one (see `fsq-mardm data check`)")
+    given = {part: {"steps": n} for part, n in (steps or {}).items() if n}
+    own = {part: {**settings[part], **given.get(part, {})} for part in ("ae", "generator", "length")}
+    cache, how = corpus.root.parent/".text", dict(seed=seed, device=device, progress=progress)
+    made = train_small(corpus, checkpoints, settings={**settings, **own}, cache=cache, **how)
+    _remark("length_estimator: training")
+    fit_length(corpus, run_folder(checkpoints, corpus.name, "length_estimator"), settings["encoder"], cache, **how, **own["length"])
+    return made

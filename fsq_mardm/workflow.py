@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SETTINGS', 'CORPORA', 'PUBLISHED', 'HELD', 'read_seeds', 'read_methods', 'PaperSettings', 'given_settings',
-           'known_preset', 'check_corpus_setting', 'published_places', 'only_run', 'follow', 'snakemake_call',
-           'run_graph', 'paper_notebook', 'run_notebook_of']
+           'known_preset', 'check_corpus_setting', 'check_size', 'published_places', 'only_run', 'follow',
+           'snakemake_call', 'run_graph', 'paper_notebook', 'run_notebook_of']
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e2
 import fcntl, json, os, re, signal, socket, subprocess, sys, time
@@ -121,6 +121,20 @@ def check_corpus_setting(
     if corpus != "synthetic" and not source:
         raise ConfigError(f"corpus {shown(corpus)} needs source=PATH: the folder or archive that holds it")
 
+# %% ../nbs/73_workflow.ipynb #43d7b90c
+def check_size(
+    corpus: str,
+    source: str,
+) -> None:
+    "`ConfigError` when a corpus of one's own has too few entries for the paper."
+    if corpus in CORPORA:
+        return
+    from fsq_mardm.bvh_import import left_out
+    from fsq_mardm.corpus import load_corpus
+    found = load_corpus(source)
+    if few := left_out({split: len(found.split(split)) for split in ("train", "val", "test")}):
+        raise ConfigError(f"{source}: {few}")
+
 # %% ../nbs/73_workflow.ipynb #ccd7356b
 PUBLISHED = {
     "train_evaluator": "MARDM/checkpoints/{}/text_mot_match",
@@ -229,6 +243,7 @@ def run_graph(
     preset = yaml.safe_load(known_preset(settings.preset, project).read_text(encoding="utf-8"))
     corpus = settings.corpus or preset["corpus"]
     check_corpus_setting(corpus, settings.source)
+    check_size(corpus, settings.source)
     call = [*snakemake_call(cores, dry_run), *more]
     own = {SETTINGS: json.dumps(asdict(settings)), "PYTHONHASHSEED": "0"}
     environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, **own}

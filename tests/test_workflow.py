@@ -43,9 +43,18 @@ def test_a_wrong_setting_is_one_line(settings, says, tmp_path):
     assert done.returncode != 0
     assert [line for line in done.stderr.splitlines() if says in line and line.startswith("error: ")], done.stderr
 
-def test_slurm_profile_makes_a_graph(tmp_path):
-    done = snakemake(tmp_path, "--profile", str(PROJECT/"workflow/profiles/slurm"), "--config", "preset=smoke", "--forceall")
+@pytest.mark.parametrize("settings", [["preset=smoke"], ["preset=paper", "corpus=t2m", "source=somewhere"], ["preset=paper", "corpus=kit", "source=somewhere"]])
+def test_slurm_profile_makes_a_graph(settings, tmp_path):
+    done = snakemake(tmp_path, "--profile", str(PROJECT/"workflow/profiles/slurm"), "--config", *settings, "--forceall")
     assert done.returncode == 0, done.stdout + done.stderr
+
+def test_slurm_profile_gives_a_gpu_to_what_computes_on_one():
+    profile = yaml.safe_load((PROJECT/"workflow/profiles/slurm/config.yaml").read_text())
+    picks = {p.stem for p in (PROJECT/"nbs/paper").glob("*.ipynb") if "pick_device(" in p.read_text()}
+    assert "train_mardm" in picks and "evaluation_topology" not in picks
+    assert {rule.removesuffix("_standard") for rule, own in profile["set-resources"].items() if own.get("gres") == "gpu:1"} == picks
+    # a submission counts no cores by itself, as a dry run does, and the graph asks for their number
+    assert profile["cores"] >= profile["jobs"] and "workflow.cores" in (PROJECT/"workflow/Snakefile").read_text()
 
 def test_misspelt_parameter_stops_before_the_run(tmp_path):
     notebook = PROJECT/"nbs/paper/train_ae.ipynb"
