@@ -7,7 +7,7 @@ __all__ = ['NAMES', 'TYPED', 'REMAKE', 'PACKAGED', 'Asked', 'unseen', 'motion_su
            'train_recogniser', 'recognised', 'drift', 'told_truly', 'motion_report', 'typed_report', 'sampling_speed',
            'measure_model', 'write_card', 'make_card', 'save_trained']
 
-# %% ../nbs/78_card.ipynb #85587dd4
+# %% ../nbs/78_card.ipynb #9e1ef7e9
 import os, time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ from .physics import physics_metrics
 from .stages import TextToMotion
 from .synthetic import ACTS, FPS, KINDS, Spec, check_caption, draw_clip
 
-# %% ../nbs/78_card.ipynb #102b408b
+# %% ../nbs/78_card.ipynb #839e99bb
 class Asked(NamedTuple):
     "A text, the motion that it was written about, and what is done in it."
     text: str
@@ -46,7 +46,7 @@ def unseen(
         found.append(Asked(text, joints[:(len(joints) - 1)//4*4], spec))
     return found
 
-# %% ../nbs/78_card.ipynb #fe04944b
+# %% ../nbs/78_card.ipynb #7b758a5f
 def motion_summary(
     joints: np.ndarray,  # (T, 22, 3) m
     moments: int = 9,  # at which the pose is read
@@ -64,7 +64,7 @@ def motion_summary(
     extremes = [body.max(0), body.min(0), way.max(0), way.min(0)]
     return np.concatenate([*poses, *spread, *sixths, *extremes, [yaw[-1] - yaw[0], len(joints)/FPS]])
 
-# %% ../nbs/78_card.ipynb #d303775b
+# %% ../nbs/78_card.ipynb #2fb2a2a5
 NAMES = tuple(ACTS)
 
 def acts_of(spec: Spec) -> np.ndarray:  # (18,) bool
@@ -95,7 +95,7 @@ class Recogniser(nn.Module):
 def _summaries(joints: Sequence[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(np.stack([motion_summary(np.asarray(j, float)) for j in joints])).float()
 
-# %% ../nbs/78_card.ipynb #237cefb4
+# %% ../nbs/78_card.ipynb #6aa37092
 def train_recogniser(
     clips: Sequence[Asked],  # true motion
     seed: int,  # of weights and noise
@@ -121,7 +121,7 @@ def recognised(model: Recogniser, joints: Sequence[np.ndarray], asked: Sequence[
     wanted = np.stack([acts_of(a.spec) for a in asked])
     return (model.shows(joints, wanted.sum(1)) == wanted).all(1)
 
-# %% ../nbs/78_card.ipynb #3be36998
+# %% ../nbs/78_card.ipynb #60c36543
 _GOING = ("walk", "run", "back", "sidestep")
 
 def drift(joints: np.ndarray) -> float:  # m
@@ -152,7 +152,7 @@ def motion_report(
         "drift": float(np.mean([drift(j) for j, stay in zip(joints, stays) if stay])),
     }
 
-# %% ../nbs/78_card.ipynb #9da9c6cb
+# %% ../nbs/78_card.ipynb #2232f7b0
 TYPED: dict[str, tuple[str, ...]] = {  # sentence -> acts
     "a person walks forward": ("walk",),
     "a person runs forward": ("run",),
@@ -193,7 +193,7 @@ def _turn(joints: np.ndarray) -> float:
     yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
     return yaw[-1] - yaw[0]
 
-# %% ../nbs/78_card.ipynb #7143da45
+# %% ../nbs/78_card.ipynb #1405382c
 def sampling_speed(model: TextToMotion, frames: int, **sampling: Any) -> dict[str, float]:
     "Seconds for one motion after one to warm up: of the clock, of the processor; processes that waited then, and threads of this one."
     one = lambda seed: model.joints(["a person walks forward"], [frames], [seed], **sampling)
@@ -238,7 +238,7 @@ def measure_model(
         "speed": sampling_speed(model, 120, **sampling),
     }
 
-# %% ../nbs/78_card.ipynb #41617b3c
+# %% ../nbs/78_card.ipynb #970eccd3
 _ROWS = {  # row of the card -> (key, how it is written)
     "acts of the sentence recognised": ("recognised", "{:.2f}"),
     "- of sentences with one act": ("recognised_one", "{:.2f}"),
@@ -256,10 +256,11 @@ def _tables(found: dict) -> str:
     both = lambda key, how: " | ".join(how.format(found[which][key]) for which in ("generated", "true"))
     rows = [f"| {name} | {both(*row)} |" for name, row in _ROWS.items()]
     typed = ["| sentence | recognised | fastest half second, m/s | turn to the left, degrees |", "|---|---|---|---|"]
-    typed += [f"| {text} | {r['recognised']:.2f} | {r['speed']:.2f} | {r['turn']:.0f} |" for text, r in found["typed"].items()]
+    said = lambda r: f"{r['recognised']:.2f} | {r['speed']:.2f} | {r['turn']:.0f}"
+    typed += [f"| {text} | {said(found['typed'][text])} |" for text in TYPED]
     return "\n".join([*head, *rows, "", *typed])
 
-# %% ../nbs/78_card.ipynb #638bbe41
+# %% ../nbs/78_card.ipynb #82863e00
 _CARD = """---
 license: mit
 library_name: fsq_mardm
@@ -302,7 +303,7 @@ The second table: {repeats} motions of 120 frames for each sentence as somebody 
 Numbers: [`metrics.json`](metrics.json), written by [`78_card`](../../../nbs/78_card.ipynb) at commit `{measured_at}`.
 """
 
-# %% ../nbs/78_card.ipynb #97aa644b
+# %% ../nbs/78_card.ipynb #53ce17e3
 REMAKE = "fsq-mardm demo --recipe box --out runs/box --save fsq_mardm/models/synthetic"
 PACKAGED = "fsq_mardm/models/synthetic"  # where the repository keeps it
 
@@ -338,7 +339,7 @@ def write_card(
         path.write_text(_CARD.format(**about), encoding="utf-8")
     return folder/"README.md"
 
-# %% ../nbs/78_card.ipynb #6aa012ba
+# %% ../nbs/78_card.ipynb #af54ec56
 def make_card(
     folder: str | Path,  # of `TextToMotion.save_pretrained`
     seed: int = 0,
@@ -354,7 +355,7 @@ def _commit() -> str:
     state = commit_state()
     return f"{(state.get('commit') or 'unknown')[:12]}{' with changes' if state.get('dirty') else ''}"
 
-# %% ../nbs/78_card.ipynb #4afbddcc
+# %% ../nbs/78_card.ipynb #1a5c8a91
 def save_trained(
     checkpoints: str | Path,  # folder of the trained runs, see `make_demo`
     method: str,

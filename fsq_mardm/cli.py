@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, at_least
+from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, SMALL, at_least
 from .arguments import build_parser, json_object, mistake, note, one_line, opt, parameter_options, sampling_options, say
 from .config import ConfigError, FsqMardmError, check_name
 
