@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SEED', 'JSON', 'CACHE', 'MODEL', 'SAMPLING', 'OUTPUT', 'LENGTH', 'SMALL', 'PAPER', 'IMPORT', 'OWN', 'SAMPLE', 'EDIT',
            'one_line', 'mistake', 'say', 'note', 'at_least', 'json_object', 'opt', 'parameter_options',
-           'sampling_options', 'asked_for', 'build_parser']
+           'sampling_options', 'write_motions', 'asked_for', 'build_parser']
 
 # %% ../nbs/74_arguments.ipynb #74a00002
 import argparse, ast, json, math, os, sys
@@ -50,7 +50,9 @@ def at_least(low: float, kind: type = int, most: float = math.inf) -> Callable[[
         if low <= value <= most and value < math.inf:
             return value
         bounds = f"of at least {low}" if most == math.inf else f"from {low} to {most}"
-        raise argparse.ArgumentTypeError(f"found {shown(text)}, expected {'an integer' if kind is int else 'a number'} {bounds}")
+        raise argparse.ArgumentTypeError(
+            f"found {shown(text)}, expected {'an integer' if kind is int else 'a number'} {bounds}"
+        )
     return number
 
 # %% ../nbs/74_arguments.ipynb #a9fd9e88
@@ -101,7 +103,9 @@ def parameter_options(
     found = []
     for name, p in parameters.items():
         default = ast.literal_eval(p["default"])
-        found.append(opt(f"--{name}", default=default, help=(p["help"] or name).replace("%", "%%"), **_kind(name, default)))
+        found.append(
+            opt(f"--{name}", default=default, help=(p["help"] or name).replace("%", "%%"), **_kind(name, default))
+        )
     return found
 
 # %% ../nbs/74_arguments.ipynb #74a00021
@@ -134,7 +138,9 @@ OUTPUT = (
         help="BVH units in a metre: 1 for Blender, 100 for MotionBuilder",
     ),
     opt("--bvh_names", default="humanml3d", help="joints of BVH and glb: humanml3d, lafan1 or mixamo"),
-    opt("--lock_feet", action="store_true", help="hold feet still while they stand (a clean-up, see nbs/15_feet.ipynb)"),
+    opt(
+        "--lock_feet", action="store_true", help="hold feet still while they stand (a clean-up, see nbs/15_feet.ipynb)"
+    ),
     opt("--rigid_bones", action="store_true", help="BVH and glb with constant bones even where that moves joints"),
     opt("--fps", type=at_least(1, float, 1000), default=None, help="frame rate of the BVH; the corpus's if absent"),
 )
@@ -230,6 +236,27 @@ def sampling_options(a) -> dict[str, Any]:
         hard_pseudo_reorder=a.hard_pseudo_reorder,
     )
 
+# %% ../nbs/74_arguments.ipynb #061bab4c
+def write_motions(a, model, samples: list, motions, beside=(), **more) -> int:  # exit code
+    "Write motions as `OUTPUT` says, and say what was made and what could not be."
+    from fsq_mardm.bvh import rig_names
+    from fsq_mardm.viewer import parse_formats, save_motions, with_feet_locked
+    export = dict(bvh_scale=a.bvh_scale, bvh_names=a.bvh_names, rigid=a.rigid_bones, bvh_fps=a.fps)
+    rig_names(a.bvh_names, model.skeleton)   # says at once what it does not know
+    if a.lock_feet:
+        motions = (with_feet_locked(m, model.skeleton, model.fps) for m in motions)
+    formats = parse_formats(a.formats)
+    files, failed = save_motions(a.out, samples, motions, model.skeleton, model.fps, formats, beside, **export)
+    about = lambda s: dict(text=s.text, frames=s.frames, seconds=s.frames/model.fps, repeat=s.repeat, seed=s.seed)
+    made = [dict(about(s), files=found) for s, found in zip(samples, files)]
+    result = dict(model=a.name, autoencoder=a.ae_name, **more, lock_feet=a.lock_feet, motions=made, failed=failed)
+    say(a, result, *dict.fromkeys(path for f in files for path in f.values()))
+    for line in failed[:10]:
+        note(f"error: {one_line(line)}")
+    if len(failed) > 10:
+        note(f"error: {len(failed)} files of {len(samples)} motions could not be written")
+    return 2 if failed else 0
+
 # %% ../nbs/74_arguments.ipynb #74a0000e
 class _Parser(argparse.ArgumentParser):
     "A parser whose complaints are one line."
@@ -256,7 +283,9 @@ def build_parser(
         *group, last = name.split()
         if tuple(group) not in below:
             inner = below[()].add_parser(group[0], help=groups[group[0]], description=groups[group[0]])
-            below[tuple(group)] = inner.add_subparsers(dest="part", required=True, metavar="COMMAND", parser_class=_Parser)
+            below[tuple(group)] = inner.add_subparsers(
+                dest="part", required=True, metavar="COMMAND", parser_class=_Parser
+            )
         one = below[tuple(group)].add_parser(last, help=function.__doc__, description=function.__doc__, **look)
         one.set_defaults(run_command=function)
         if name != asked_for(words, commands):

@@ -28,11 +28,9 @@ from papermill.translators import PythonTranslator
 
 from .config import ConfigError, atomic_file, clear_leftovers, of_kind, shown, socket_folder
 
-# %% ../nbs/71_notebooks.ipynb #70c2f9ab
-def read_notebook(
-    path: str | os.PathLike,
-) -> NotebookNode:  # in the newest format, to be run by Python
-    "A notebook of Python cells; a `ConfigError` says in one line why a file is none."
+# %% ../nbs/71_notebooks.ipynb #79f1af89
+def _notebook_text(path: str | os.PathLike) -> str:
+    "The content of a file that a merge has not left unfinished."
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -41,9 +39,25 @@ def read_notebook(
         raise ConfigError(f"{path}: cannot be read ({e}); expected a notebook") from None
     if conflict := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
         line = text.count("\n", 0, conflict.start()) + 1
-        raise ConfigError(
-            f"{path}: line {line} is a mark of a merge conflict; expected the conflict resolved (nbdev_fix)"
-        )
+        mark = f"line {line} is a mark of a merge conflict"
+        raise ConfigError(f"{path}: {mark}; expected the conflict resolved (nbdev_fix)")
+    return text
+
+# %% ../nbs/71_notebooks.ipynb #9bff3cc0
+def _language(nb: NotebookNode) -> str:
+    "The language that a notebook says it is written in; Python where it says nothing."
+    for entry, key in (("kernelspec", "language"), ("language_info", "name")):
+        about = nb.metadata.get(entry)
+        if isinstance(about, dict) and about.get(key):
+            return about[key]
+    return "python"
+
+# %% ../nbs/71_notebooks.ipynb #70c2f9ab
+def read_notebook(
+    path: str | os.PathLike,
+) -> NotebookNode:  # in the newest format, to be run by Python
+    "A notebook of Python cells; a `ConfigError` says in one line why a file is none."
+    text = _notebook_text(path)
     try:
         if "nbformat" not in json.loads(text):
             raise ValueError("it names no nbformat")
@@ -52,9 +66,7 @@ def read_notebook(
             raise ValueError("a cell is not text")
     except (ValueError, KeyError, AttributeError, TypeError, AssertionError, RecursionError, nbformat.ValidationError) as e:
         raise ConfigError(f"{path}: not a notebook ({shown(str(e))}); expected one in JSON") from None
-    said = ((nb.metadata.get(entry), key) for entry, key in (("kernelspec", "language"), ("language_info", "name")))
-    language = next((found for about, key in said if isinstance(about, dict) and (found := about.get(key))), "python")
-    if language != "python":
+    if (language := _language(nb)) != "python":
         raise ConfigError(f"{path}: written for {shown(language)}; expected Python")
     nb.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
     return nb
@@ -69,6 +81,15 @@ def notebook_parameters(
         raise ConfigError(f"{notebook}: no cell tagged 'parameters'")
     return {p.name: {"default": p.default, "help": p.help} for p in PythonTranslator.inspect(cells[0])}
 
+# %% ../nbs/71_notebooks.ipynb #fb5b3794
+def _literal(source: str) -> Any:
+    "The value that a source text writes down; None where it is computed."
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return None
+
+# %% ../nbs/71_notebooks.ipynb #8abfb517
 def check_parameters(
     notebook: str | os.PathLike,
     given: dict[str, Any],  # name -> value
@@ -87,13 +108,6 @@ def check_parameters(
         checked[name] = of_kind(f"{file}: parameter {name!r}", value, default)
     return checked
 
-def _literal(source: str) -> Any:
-    "The value that a source text writes down; None where it is computed."
-    try:
-        return ast.literal_eval(source)
-    except (ValueError, SyntaxError):
-        return None
-
 # %% ../nbs/71_notebooks.ipynb #16f9d3b7
 class ThisPython(AsyncKernelManager):
     "Kernels of the interpreter that runs this process."
@@ -104,6 +118,7 @@ class ThisPython(AsyncKernelManager):
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", quiet]
         return KernelSpec(argv=command, display_name="Python", language="python")
 
+# %% ../nbs/71_notebooks.ipynb #1c46a77e
 def kernel_manager(
     sockets: Path,  # a private folder with a short path
     forked: "ForkedKernel | None" = None,  # a process that waits to become the kernel; a new one is started when None
@@ -195,6 +210,7 @@ def _become_kernel(waiting: int) -> None:
     finally:
         os._exit(0)
 
+# %% ../nbs/71_notebooks.ipynb #f4edb64a
 class ForkProvisioner(LocalProvisioner):
     "Gives a kernel's manager the copy that waits."
     def __init__(self, process: ForkedKernel, **options: Any) -> None:
@@ -208,6 +224,61 @@ class ForkProvisioner(LocalProvisioner):
         self.pid = self.pgid = self._waiting.pid  # it leads a group of its own
         self.cwd = os.getcwd()
         return self.connection_info
+
+# %% ../nbs/71_notebooks.ipynb #57d3b90e
+def _execute(
+    source: NotebookNode, output: Path, parameters: dict, manager: ThisPython, cwd: str | os.PathLike | None, progress: bool,
+) -> None:
+    "papermill's execution; the copy is saved after each cell."
+    papermill.execute_notebook(
+        source,
+        str(output),
+        parameters,
+        cwd=str(cwd or "."),
+        engine_name=_ENGINE,
+        kernel_name="python3",
+        language="python",
+        manager=manager,
+        progress_bar=progress,
+        start_timeout=300,
+        request_save_on_cell_execute=True,
+        autosave_cell_every=0,
+        stderr_file=sys.stderr,
+    )
+
+# %% ../nbs/71_notebooks.ipynb #8f561431
+def _one_line(error: Exception) -> str:
+    "What stopped a notebook, in one line."
+    if isinstance(error, PapermillExecutionError):
+        text = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
+        return f"{text.splitlines()[0]} (cell {error.exec_count})"
+    if isinstance(error, DeadKernelError):
+        return "its kernel was killed (out of memory?); expected it to run to the end"
+    return f"no kernel of {sys.executable} ({shown(str(error))}); expected one with ipykernel"
+
+# %% ../nbs/71_notebooks.ipynb #605c5123
+@contextmanager
+def _passed_on(manager: ThisPython) -> Iterator[None]:
+    "While the block runs, SIGTERM goes to the kernel; one that it ends was not killed, but stopped."
+    told = []
+    def pass_on(number: int, frame: Any) -> None:
+        told.append(number)
+        if (pid := getattr(manager.provisioner, "pid", None)):
+            os.kill(pid, number)
+        else:
+            raise KeyboardInterrupt
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    except DeadKernelError:
+        if told:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/71_notebooks.ipynb #06c8d1fe
 def run_notebook(
@@ -238,79 +309,13 @@ def run_notebook(
             raise ConfigError(f"{Path(notebook).name}: {_one_line(e)}{where}") from None
     return output
 
-# %% ../nbs/71_notebooks.ipynb #57d3b90e
-def _execute(
-    source: NotebookNode, output: Path, parameters: dict, manager: ThisPython, cwd: str | os.PathLike | None, progress: bool,
-) -> None:
-    "papermill's execution; the copy is saved after each cell."
-    papermill.execute_notebook(
-        source,
-        str(output),
-        parameters,
-        cwd=str(cwd or "."),
-        engine_name=_ENGINE,
-        kernel_name="python3",
-        language="python",
-        manager=manager,
-        progress_bar=progress,
-        start_timeout=300,
-        request_save_on_cell_execute=True,
-        autosave_cell_every=0,
-        stderr_file=sys.stderr,
-    )
-
-def _one_line(error: Exception) -> str:
-    "What stopped a notebook, in one line."
-    if isinstance(error, PapermillExecutionError):
-        text = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
-        return f"{text.splitlines()[0]} (cell {error.exec_count})"
-    if isinstance(error, DeadKernelError):
-        return "its kernel was killed (out of memory?); expected it to run to the end"
-    return f"no kernel of {sys.executable} ({shown(str(error))}); expected one with ipykernel"
-
-@contextmanager
-def _passed_on(manager: ThisPython) -> Iterator[None]:
-    "While the block runs, SIGTERM goes to the kernel; one that it ends was not killed, but stopped."
-    told = []
-    def pass_on(number: int, frame: Any) -> None:
-        told.append(number)
-        if (pid := getattr(manager.provisioner, "pid", None)):
-            os.kill(pid, number)
-        else:
-            raise KeyboardInterrupt
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, pass_on)
-    try:
-        yield
-    except DeadKernelError:
-        if told:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-# %% ../nbs/71_notebooks.ipynb #9efbb102
-def readme(
-    index: str | os.PathLike,  # path of nbs/index.ipynb
-) -> str:  # Markdown
-    "The index notebook as Markdown: hidden cells left out, what stands in comments filled in, paths from the project's top."
-    from nbconvert import MarkdownExporter  # slow to import, needed here only
-    nb = read_notebook(index)
-    nb.metadata["language_info"] = {"name": "python"}
-    nb.cells = [c for c in nb.cells if not c.source.startswith("#| hide")]
-    text, _ = MarkdownExporter().from_notebook_node(nb)
-    text = re.sub(r"<!-- (\w+)(?: (\S+?))?(?:: (.+?))? -->", lambda f: _filled(Path(index).parent, *f.groups()), text)
-    parts = text.split("```")  # every second one is code, which has no links
-    parts[::2] = [_from_the_top(words, Path(index).parent.name) for words in parts[::2]]
-    return "```".join(parts).strip() + "\n"
-
+# %% ../nbs/71_notebooks.ipynb #48dda103
 def _from_the_top(words: str, folder: str) -> str:
     "Words with the links of a notebook in `folder` as the project's top has them."
     words = re.sub(r"\]\((?!\w+:|#|\.\./)", f"]({folder}/", words)
     return words.replace("](../", "](").replace('src="../', 'src="')
 
+# %% ../nbs/71_notebooks.ipynb #0a674610
 def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> str:
     "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `finding`, `counts`, `scale`, `companion`."
     from fsq_mardm.paper.prose import Paper, some_columns
@@ -329,6 +334,29 @@ def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> s
         return getattr(paper, what)()
     raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, finding, counts, scale or companion")
 
+# %% ../nbs/71_notebooks.ipynb #9efbb102
+def readme(
+    index: str | os.PathLike,  # path of nbs/index.ipynb
+) -> str:  # Markdown
+    "The index notebook as Markdown: hidden cells left out, what stands in comments filled in, paths from the project's top."
+    from nbconvert import MarkdownExporter  # slow to import, needed here only
+    nb = read_notebook(index)
+    nb.metadata["language_info"] = {"name": "python"}
+    nb.cells = [c for c in nb.cells if not c.source.startswith("#| hide")]
+    text, _ = MarkdownExporter().from_notebook_node(nb)
+    text = re.sub(r"<!-- (\w+)(?: (\S+?))?(?:: (.+?))? -->", lambda f: _filled(Path(index).parent, *f.groups()), text)
+    parts = text.split("```")  # every second one is code, which has no links
+    parts[::2] = [_from_the_top(words, Path(index).parent.name) for words in parts[::2]]
+    return "```".join(parts).strip() + "\n"
+
+# %% ../nbs/71_notebooks.ipynb #7508da00
+def _about(path: Path, folder: str = "") -> str:
+    "A line of the map: the name, its link, and what the notebook says of itself under its title."
+    title, *lines = read_notebook(path).cells[0].source.splitlines()
+    said = next((s[2:] for s in (title, *lines) if s.startswith("> ")), title.lstrip("# "))
+    return f"- [`{path.stem}`]({folder}{path.name}) {said}"
+
+# %% ../nbs/71_notebooks.ipynb #ac222f39
 def notebook_map(
     notebooks: str | os.PathLike,  # nbs
 ) -> str:  # Markdown
@@ -346,10 +374,7 @@ def notebook_map(
         parts.append("\n".join([f"## {words}", *lines]))
     return "\n\n".join(parts) + "\n"
 
-def _about(path: Path, folder: str = "") -> str:
-    lines = read_notebook(path).cells[0].source.splitlines()
-    return f"- [`{path.stem}`]({folder}{path.name}) {next((s[2:] for s in lines if s.startswith('> ')), lines[0].lstrip('# '))}"
-
+# %% ../nbs/71_notebooks.ipynb #e9b1868f
 def write_readme(index: str | os.PathLike, path: str | os.PathLike) -> None:
     "The README and the map that it points to, each whole or not at all."
     folder = Path(index).parent

@@ -37,7 +37,7 @@ from .official import find_published, load_official
 from .paths import run_folder
 from .progress import progress_bar
 from .skeleton import Skeleton
-from .seams import eased, meet, stretches
+from .seams import eased, glide, meet, stretches
 from .stages import TextToMotion, caption_conditions, load_autoencoder, train_autoencoder, train_generator
 from .train import fit, pick_device, sort_settings
 from .windows import WINDOW, fill_windows
@@ -513,7 +513,7 @@ def motion_features(
 def join(
     made: np.ndarray, source: np.ndarray,  # (T, D) raw features
     new: np.ndarray,  # (T,) bool: frames that come from `made`
-    over: int = 8,  # frames in which a step at an edge fades away
+    over: int = 12,  # frames in which a step at an edge fades away
 ) -> np.ndarray:  # (T, D)
     "The source where it is kept, and what was made moved to meet it at the edges."
     step = source - made
@@ -522,9 +522,9 @@ def join(
         fade = min(over, b - a)
         left = eased(np.arange(1, fade + 1)/(fade + 1))[:, None]   # 0 beside the kept frame
         if a > 0:
-            out[a:a + fade] += step[a - 1]*(1 - left)
+            out[a:a + fade] += step[a - 1]*(1 - left) + glide(step[a - 1] - step[max(a - 2, 0)], fade, over)
         if b < len(new):
-            out[b - fade:b] += step[b]*(1 - left[::-1])
+            out[b - fade:b] += (step[b]*(1 - left) + glide(step[b] - step[min(b + 1, len(step) - 1)], fade, over))[::-1]
     return out
 
 # %% ../nbs/59_pipeline.ipynb #59a1006b
