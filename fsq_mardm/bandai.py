@@ -173,6 +173,7 @@ def _degrees_between(course: np.ndarray, yaw: float) -> float:
     "Degrees from a facing to a direction (x, z) on the floor, in -180..180 and positive to the left."
     return math.degrees(np.angle(np.exp(1j*(np.arctan2(course[0], course[1]) - yaw))))
 
+# %% ../nbs/23_bandai.ipynb #eb98a582
 def measure_travel(joints: np.ndarray, heading: np.ndarray) -> Travel:
     "Travel of a clip (T, 22, 3) with its facing (T,)."
     root = _smooth(joints[:, 0][:, [0, 2]], 0.15)
@@ -207,6 +208,7 @@ class Steps:
     length: float  # metres of way a step
     rate: float  # steps a second
 
+# %% ../nbs/23_bandai.ipynb #abcb7127
 def _first_foot(lead: np.ndarray, sides: np.ndarray) -> str:
     "The foot that makes the first step: 'left', 'right', or '' for a clip that begins in the midst of one."
     before = lead[:int(np.argmax(lead*sides[0] < 0))]  # until the feet first pass
@@ -215,6 +217,7 @@ def _first_foot(lead: np.ndarray, sides: np.ndarray) -> str:
         return ""
     return "right" if sides[0] > 0 else "left"
 
+# %% ../nbs/23_bandai.ipynb #381d3219
 def measure_steps(joints: np.ndarray, travel: Travel) -> Steps:
     "Steps along the direction of travel, each at least 8 cm ahead on either side."
     root = _smooth(joints[:, 0][:, [0, 2]], 0.4)
@@ -517,10 +520,12 @@ def _shared(values: Sequence[str]) -> str:
     "What is true of every hand that acts, else ''."
     return values[0] if len(set(values)) == 1 else ""
 
+# %% ../nbs/23_bandai.ipynb #e3e4c2d7
 def _raising_fact(h: Hand) -> str:
     "Key of the word for how fast a hand goes up, when it began low."
     return _between(h.raising, raise_fast=(0.01, .42), raise_slow=(1.1, 99)) if h.rise > .3 and h.starts_low else ""
 
+# %% ../nbs/23_bandai.ipynb #f4ce7e30
 def hand_facts(
     m: Measured,
     hands: str,  # 'left', 'right', 'both' or '', as `active_hands` says
@@ -826,6 +831,7 @@ def _writer(content: str) -> Callable[[Measured, _Words, str, str, int], list[st
         return _travels
     return _bows if content == "bow" else _acts
 
+# %% ../nbs/23_bandai.ipynb #31e4eaa3
 def compose(
     joints: np.ndarray,  # (T, 22, 3)
     content: str,  # label, such as 'walk-turn-left'
@@ -887,6 +893,7 @@ class _Part:
     captions: tuple[list[tuple[str, ...]], ...]  # captions of the clip, and of its mirror image, as fragments
     factors: tuple[dict, ...]  # measured factors of both
 
+# %% ../nbs/23_bandai.ipynb #d36d7397
 def _factors(m: Measured) -> dict[str, float]:
     "The continuous measurements of a clip."
     t, p = m.travel, m.posture
@@ -903,6 +910,7 @@ def _factors(m: Measured) -> dict[str, float]:
     hands = dict(left_hand=m.left.top, right_hand=m.right.top, left_waves=m.left.waves, right_waves=m.right.waves)
     return {k: round(float(v), 4) for k, v in {**way, **body, **hands}.items()}
 
+# %% ../nbs/23_bandai.ipynb #dd68c00e
 def _labels(name: str) -> list[str]:
     "Content and style of a recording."
     return name.split("_")[1:3]
@@ -921,6 +929,7 @@ def _read_parts(name: str, content: str | Path | bytes, seed: int, mirror: bool)
         parts.append(_Part(part, joints, tuple(captions for captions, _ in said), tuple(_factors(m) for _, m in said)))
     return parts
 
+# %% ../nbs/23_bandai.ipynb #153921b9
 def _read_part_list(files: list, seed: int, mirror: bool) -> list[_Part | DataError]:  # an error for each file that cannot be read
     "A batch of files (runs in a worker)."
     found: list[_Part | DataError] = []
@@ -931,6 +940,7 @@ def _read_part_list(files: list, seed: int, mirror: bool) -> list[_Part | DataEr
             found.append(e)
     return found
 
+# %% ../nbs/23_bandai.ipynb #c156ddaa
 def _feature_list(parts: list[_Part], mirror: bool) -> list[tuple[np.ndarray, np.ndarray]]:
     "Features and joints of a batch of parts, originals first (runs in a worker)."
     motions = [p.joints for p in parts] + ([mirror_joints(p.joints, HUMANML3D) for p in parts] if mirror else [])
@@ -998,6 +1008,7 @@ def _read_all(
     _refuse_bad(source, bad)
     return _once_each(source, parts)
 
+# %% ../nbs/23_bandai.ipynb #00cacfc5
 def _refuse_bad(source: str | Path, bad: list[str]) -> None:
     "One `DataError` for all files that cannot be read."
     if len(bad) == 1:
@@ -1007,6 +1018,7 @@ def _refuse_bad(source: str | Path, bad: list[str]) -> None:
             f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}"
         )
 
+# %% ../nbs/23_bandai.ipynb #fc449adc
 def _once_each(source: str | Path, parts: list[_Part]) -> list[_Part]:
     "Parts by name; a `DataError` where one stands in the source twice."
     parts = sorted(parts, key=lambda p: p.name)
@@ -1068,6 +1080,7 @@ def _told(parts: list[_Part], names: list[str], prefixes: Sequence[str]) -> dict
         for k, prefix in enumerate(prefixes)
     }
 
+# %% ../nbs/23_bandai.ipynb #b35ff0ac
 def import_bandai(
     source: str | Path,  # folder or tar archive of the public repository
     root: str | Path,  # new or empty folder of the corpus
@@ -1114,6 +1127,7 @@ def _average(x: np.ndarray, n: int) -> np.ndarray:
     pad = np.concatenate([x[:1].repeat(n//2, 0), x, x[-1:].repeat(n//2, 0)]).cumsum(0)
     return (pad[n - 1:] - np.concatenate([pad[:1]*0, pad[:-n]]))/n
 
+# %% ../nbs/23_bandai.ipynb #4bab5d02
 def _crossings(x: np.ndarray, low: float, high: float) -> int:
     "How often x rises over `high` after it was under `low`, or begins above it."
     count, armed = 0, True
@@ -1125,6 +1139,7 @@ def _crossings(x: np.ndarray, low: float, high: float) -> int:
             armed = True
     return count
 
+# %% ../nbs/23_bandai.ipynb #6e3a8b86
 def _reversals(x: np.ndarray, size: float) -> list[int]:
     "Where x has a minimum, fallen to and left again by at least `size`."
     found, top, bottom, at, falling = [], x[0], x[0], 0, False
@@ -1304,15 +1319,18 @@ _HANDS: dict[str, tuple[Callable[[_Second, str], float], float, float]] = {
 def _stride(m: _Second) -> float:
     return m.path/max(m.steps(), 1)
 
+# %% ../nbs/23_bandai.ipynb #1da212cf
 def _arm_swings(m: _Second, *percentiles: float) -> list[float]:
     "Range to the front and back of either hand."
     return [np.ptp(np.percentile(m.reach(side), percentiles)) for side in ("left", "right")]
 
+# %% ../nbs/23_bandai.ipynb #356d614f
 def _paces(m: _Second) -> tuple[float, float]:
     "Speed of the first and of the last third."
     n, third = len(m.j), max(2, len(m.j)//3)
     return m.pace(0, third), m.pace(n - third, n)
 
+# %% ../nbs/23_bandai.ipynb #2fe50ce7
 _OTHERS: dict[str, Callable[[_Second], bool]] = {
     "long strides": lambda m: _stride(m) > .6,
     "short steps": lambda m: _stride(m) < .7,
@@ -1387,6 +1405,7 @@ def _direction_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
         out.append((f"to the {side[1]}", bearing*_sign(side[1]) > 0))
     return out
 
+# %% ../nbs/23_bandai.ipynb #e750d571
 def _body_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
     "Statements about the body as a whole."
     out = []
@@ -1400,6 +1419,7 @@ def _body_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
         out.append((f[0], np.ptp(m.j[:, 0, 1]) > .2))
     return [(statement, bool(holds)) for statement, holds in out]
 
+# %% ../nbs/23_bandai.ipynb #638e2309
 def _way_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
     "Statements about direction, turns and the body as a whole."
     told, goes = (
@@ -1443,6 +1463,7 @@ def _times_hold(m: _Second, acting: Sequence[str], text: str, before: str, said:
         return abs(_crossings(stretched, .3, .36) - said) <= 1
     return all(m.waves(side) == said for side in acting)
 
+# %% ../nbs/23_bandai.ipynb #8dcf0eb4
 def _count_holds(f: re.Match, m: _Second, acting: Sequence[str], text: str) -> bool:
     "Whether a number in a caption is right."
     said, unit, before = _VALUE[f[1] or f[3]], f[2] or "times", text[:f.start()]
@@ -1467,6 +1488,7 @@ def _acting(text: str) -> tuple[str, ...]:
         return ()
     return ("left", "right") if hand[2] else (hand[1],)
 
+# %% ../nbs/23_bandai.ipynb #fd56c8e4
 def _acts_with(m: _Second, acting: Sequence[str]) -> bool:
     "Whether these hands are the ones that rise."
     rises = {side: m.rise(side) for side in ("left", "right")}
@@ -1475,6 +1497,7 @@ def _acts_with(m: _Second, acting: Sequence[str]) -> bool:
     other = "right" if acting[0] == "left" else "left"
     return bool(rises[acting[0]] > 1.6*rises[other])
 
+# %% ../nbs/23_bandai.ipynb #3123d748
 def check_caption(
     text: str,  # a caption that this module wrote
     joints: np.ndarray,  # (T, 22, 3) the motion it is about

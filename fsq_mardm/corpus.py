@@ -72,6 +72,7 @@ def _seconds(field: str, where: str) -> float:
         raise DataError(f"{where}: time {field[:60]!r}, expected 0 to {_LATEST} seconds")
     return value
 
+# %% ../nbs/20_corpus.ipynb #bc1d849a
 def parse_caption(
     line: str,  # one line of a text file
     where: str = "caption",  # file and line number, for the error
@@ -251,6 +252,7 @@ def average_groups(
     out = group_std(np.asarray(std, np.float64))
     return np.where(out > 1e-8, out, 1.).astype(np.float32)
 
+# %% ../nbs/20_corpus.ipynb #6c82a41d
 class _Moments:
     "Running mean and deviation of frames, in float64."
     def __init__(self, width: int):
@@ -338,6 +340,7 @@ def _write_lists(folder: Path, splits: dict[str, list[str]], moments: _Moments, 
     if factors:
         write_json(folder/"factors.json", factors)
 
+# %% ../nbs/20_corpus.ipynb #986d9ec5
 def _check_written(root: Path, written: set[str], where: dict[str, str]) -> None:
     "`DataError` when no clip came, or one that a split names did not."
     if not written:
@@ -346,6 +349,7 @@ def _check_written(root: Path, written: set[str], where: dict[str, str]) -> None
     if absent:
         raise DataError(f"{root}: split {absent}, but no such clip was given")
 
+# %% ../nbs/20_corpus.ipynb #b365d0b8
 def write_corpus(
     root: str | Path,  # a new or empty folder
     clips: Iterable[Clip],  # consumed once
@@ -447,6 +451,7 @@ def _corpus_info(root: Path, name: str | None) -> dict:
 def _is_rate(v: Any) -> bool:
     return type(v) in (int, float) and 1 <= v <= 1000
 
+# %% ../nbs/20_corpus.ipynb #4868bb0c
 _INFO: dict[str, tuple[Callable[[Any], bool], str]] = {  # field of corpus.json -> what is good, in code and in words
     "name": (lambda v: isinstance(v, str) and 0 < len(v) <= 200, "a name"),
     "skeleton": (lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
@@ -464,6 +469,7 @@ def _check_info(info: Any, file: Path) -> dict:
             raise DataError(f"{file}: {key} is {str(info.get(key))[:40]!r}, expected {what}")
     return info
 
+# %% ../nbs/20_corpus.ipynb #4e301521
 def _guess_published(root: Path) -> str:
     "The published corpus that has features of the width of the first file."
     first = min((p for p in (root/"new_joint_vecs").glob("*.npy") if not p.name.startswith(".")), default=None)
@@ -491,6 +497,7 @@ def read_split(path: str | Path) -> list[str]:
         ids[i] = n
     return list(ids)
 
+# %% ../nbs/20_corpus.ipynb #d6c76d19
 def _read_statistics(root: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     "Mean.npy and Std.npy, of full or essential width."
     both = []
@@ -622,6 +629,7 @@ def _pack_clips(root: Path, folder: Path, names: Iterable[str], skip: str | None
     np.save(folder/"moments.npy", np.stack([moments.mean, moments.std.astype(np.float32)]))
     return found
 
+# %% ../nbs/20_corpus.ipynb #8506be94
 def _pack(root: Path, folder: Path, info: dict, skip: str | None) -> None:
     "Build the cache of a corpus in `folder`."
     skeleton = SKELETONS[info["skeleton"]]
@@ -900,10 +908,12 @@ class Account:
         made = ", ".join(f"{split} {n}" for split, n in self.entries.items())
         return f"{self.clips} clips with {self.captions} captions; entries: {made}; left out: {out}"
 
+# %% ../nbs/20_corpus.ipynb #98e6ec41
 def _kind_of_reason(reason: str) -> str:
     "A reason without its numbers."
     return "unreadable" if ":" in reason else re.sub(r"^\d+ frames, (.*)", r"of \1 frames", reason)
 
+# %% ../nbs/20_corpus.ipynb #538f116c
 def account(splits: dict[str, "Split"]) -> Account:
     "The account of a corpus' splits."
     reasons = [_kind_of_reason(reason) for s in splits.values() for reason in s.dropped.values()]
@@ -1042,6 +1052,7 @@ class Problem:
     file: str  # relative to the corpus
     text: str
 
+# %% ../nbs/20_corpus.ipynb #7be2710f
 @dataclass
 class Report:
     "What the doctor found."
@@ -1081,6 +1092,7 @@ def _attempt(report: Report, kind: str, file: str, read: Callable[[], Any]) -> A
         report.add(kind if "missing" not in str(e) else "missing", file, str(e).replace(f"{report.root}{os.sep}", ""))
         return None
 
+# %% ../nbs/20_corpus.ipynb #f8f8824e
 def _check_features(report: Report, root: Path, i: str, skeleton: Skeleton) -> np.ndarray | None:
     "Features of one clip if they are good."
     vec = f"new_joint_vecs/{i}.npy"
@@ -1090,6 +1102,7 @@ def _check_features(report: Report, root: Path, i: str, skeleton: Skeleton) -> n
     report.add("nan", vec, f"{vec}: NaN or infinity in frame {_first_bad_frame(features)}, expected numbers")
     return None
 
+# %% ../nbs/20_corpus.ipynb #77269c32
 def _check_joints(report: Report, root: Path, i: str, skeleton: Skeleton, features: np.ndarray | None, tolerance: float) -> None:
     "Whether the joints of one clip are those its features recover to."
     joint, count = f"new_joints/{i}.npy", len(skeleton.joint_names)
@@ -1193,6 +1206,7 @@ def _check_entries(report: Report, entries: dict[str, int]) -> None:
         f"{split} has no entry: training, choosing or testing on it will fail" for split, n in entries.items() if not n
     ]
 
+# %% ../nbs/20_corpus.ipynb #05e81998
 def _note_extras(report: Report, root: Path, where: dict) -> None:
     "What is worth knowing and not wrong."
     extra = sorted({p.stem for p in (root/"new_joint_vecs").glob("*.npy")} - set(where))
@@ -1201,6 +1215,7 @@ def _note_extras(report: Report, root: Path, where: dict) -> None:
     if extra:
         report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
 
+# %% ../nbs/20_corpus.ipynb #6dbe9086
 def _check_split_files(report: Report, splits: dict[str, list[str]]) -> None:
     "Clips in two splits, and twins apart."
     where: dict[str, str] = {}

@@ -29,13 +29,13 @@ def read_history(
         raise DataError(f"{path}: missing; expected the folder of a finished run")
     try:
         with open_zip(path) as archive:
-            rows = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
+            packed = {m.filename.removesuffix(".npy"): archive.read(m) for m in archive.infolist()}
     except _DAMAGED as e:
         why = shown(str(e))
         raise DataError(
             f"{path}: not a whole archive of arrays ({why}); expected the one that a finished training wrote"
         ) from None
-    rows = {name: parse_array(data, f"{path}: {shown(name)}") for name, data in rows.items()}
+    rows = {name: parse_array(data, f"{path}: {shown(name)}") for name, data in packed.items()}
     if "step" not in rows or len({len(row) for row in rows.values()}) > 1:
         raise DataError(
             f"{path}: holds {shown({k: len(v) for k, v in rows.items()})}, expected as many values of each name as of 'step'"
@@ -81,6 +81,7 @@ def read_log(
     log = folder/"model" if (folder/"model").is_dir() else folder
     return {tag: last_course(steps, values) for tag, (steps, values) in read_events(log).items()}
 
+# %% ../nbs/42_history.ipynb #d6596c1c
 def read_run(
     folder,  # of a run, or of its log
 ) -> dict[str, tuple]:  # tag -> (steps (N,), values (N,))
@@ -124,6 +125,7 @@ def smooth(
     values = np.asarray(values, np.float64)
     return lfilter([1], [1, -weight], values)/lfilter([1], [1, -weight], np.ones_like(values))
 
+# %% ../nbs/42_history.ipynb #ee9c499d
 def weight_between(
     steps,  # (N,) ascending steps of the values
     weight: float = 0.98,  # smoothing a step
@@ -161,7 +163,8 @@ def convergence(
     loss = np.asarray(loss, np.float64)
     if len(loss) < 2:
         raise DataError(f"convergence: found {len(loss)} steps, expected at least 2")
-    final = loss[-max(1, int(tail*len(loss))):].mean()
+    last = max(1, int(tail*len(loss)))
+    final = loss[-last:].mean()
     curve = smooth(loss, weight)
     arrived = curve <= final + tolerance*abs(final)
     return {"final": float(final),
@@ -201,6 +204,7 @@ def seed_spread(
     smoothed = np.stack([smooth(c, weight)[:n] for c in curves])
     return float((smoothed.std(0, ddof=1)/np.abs(smoothed.mean(0))).mean())
 
+# %% ../nbs/42_history.ipynb #221203b5
 def measures_table(
     runs: dict,  # method -> {seed: curves}
     loss: str = "Train/loss",

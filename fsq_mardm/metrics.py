@@ -113,6 +113,7 @@ def frechet_estimate(
         return mine - sum(theirs)
     return jackknife(statistic, n, groups, rng)
 
+# %% ../nbs/51_metrics.ipynb #8e61e646
 def _sets(x: ArrayLike, name: str) -> torch.Tensor:  # (K, N, D)
     "One set or several as several."
     return _matrix(x, name)[None] if np.ndim(x) == 2 else _matrix(x, name, 3)

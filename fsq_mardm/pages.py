@@ -51,6 +51,7 @@ def page(title: str, body: str, links: dict[str, str]) -> str:  # address -> wor
         f'href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n'
     )
 
+# %% ../nbs/75_pages.ipynb #384c1cc0
 def notebook_html(notebook: str | Path) -> str:
     "The cells of a notebook; cells that are hidden are left out."
     nb = read_notebook(notebook)
@@ -61,6 +62,7 @@ def notebook_html(notebook: str | Path) -> str:
             del output["data"]["text/html"]  # a page runs nothing
     return _exporter().from_notebook_node(nb)[0]
 
+# %% ../nbs/75_pages.ipynb #e4581d98
 @functools.cache
 def _exporter():
     "nbconvert's, with our words and equations; slow to make."
@@ -94,10 +96,12 @@ def make_pages(
         (t/"index.html").write_text(page("FSQ-MARDM", _contents(names), {}), encoding="utf-8")
     return out/"index.html"
 
+# %% ../nbs/75_pages.ipynb #15bcd6e5
 def _title(notebook: Path) -> str:
     first = read_notebook(notebook).cells[0].source.splitlines()
     return first[0].lstrip("# ")
 
+# %% ../nbs/75_pages.ipynb #4926fa1e
 def _contents(names: dict[Path, str]) -> str:
     "A list of all pages, each with its subtitle."
     def line(path: Path, name: str) -> str:

@@ -37,6 +37,7 @@ def _clips(
         )
     return [_clip(i, c, n, least)*scale for i, (c, n) in enumerate(zip(clips, lengths))]
 
+# %% ../nbs/53_physics.ipynb #bd7adc33
 def _clip(i: int, clip: np.ndarray | torch.Tensor, length: int, least: int) -> np.ndarray:
     "One clip, checked and cut."
     c = np.asarray(clip.detach().cpu() if isinstance(clip, torch.Tensor) else clip, np.float64)
@@ -84,6 +85,7 @@ def _skating(c: np.ndarray, fps: float, feet: tuple, height: float, speed: float
     slides = low[:, :-1] & low[:, 1:] & (pace > speed) & (mean > speed)
     return slides.any(2).mean(1)
 
+# %% ../nbs/53_physics.ipynb #0b674907
 def foot_skating(
     joints: Joints,  # Y up, floor at 0
     fps: float,  # frames a second

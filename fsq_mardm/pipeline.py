@@ -446,7 +446,10 @@ def warn_of(
         usual = usual_frames(estimator, [text for text, _ in prompts], model.encoder)
     except CheckpointError:   # none, or one of other motions: lengths are the user's own affair
         usual = None
-    return prompt_warnings(prompts, about["encoder"], read_known(folder), usual)
+    known = read_known(folder)
+    if known is None and about["corpus"]["name"] == "synthetic":
+        known = read_known(Path(str(files("fsq_mardm")))/"models/synthetic")   # its words and lengths are the same in every size
+    return prompt_warnings(prompts, about["encoder"], known, usual)
 
 # %% ../nbs/59_pipeline.ipynb #59a10061
 Section = tuple[int, int] | tuple[float, float]  # frames, or shares of the clip
@@ -583,7 +586,7 @@ def read_chain(
     return [Prompt(text, parse_length(motion_length if length is None else length, "text_prompt")) for text, length in parts]
 
 # %% ../nbs/59_pipeline.ipynb #8acd3e46
-SEAM = 3  # tokens on each side of a seam that are made anew
+SEAM = 4  # tokens on each side of a seam that are made anew
 
 def seam_tokens(
     tokens: Sequence[int],  # of each part
@@ -610,12 +613,14 @@ def chain_motion(
     ae, device, rng = model.ae, model.mardm.mask_latent.device, torch_rng(seed, "sample")
     tokens = (model.whole_tokens([p.frames for p in parts]) // ae.unit).tolist()
     fill = lambda target, missing, cond: fill_windows(model.mardm, target, missing, cond, bottleneck=ae, generator=[rng], **options)
-    made = [fill(torch.zeros(1, many, ae.target_dim, device=device), torch.ones(many, dtype=torch.bool), cond[None].to(device))
-            for many, cond in zip(tokens, model.conditions([p.text for p in parts]))]
-    seams, missing = seam_tokens(tokens), torch.zeros(sum(tokens), dtype=torch.bool)
-    for a, b in seams:
+    conditions = model.conditions([p.text for p in parts]).to(device)[:, None]
+    made = [fill(torch.zeros(1, many, ae.target_dim, device=device), torch.ones(many, dtype=torch.bool), cond)
+            for many, cond in zip(tokens, conditions)]
+    seams, target = seam_tokens(tokens), torch.cat(made, 1)
+    for (a, b), begins in zip(seams, conditions[1:]):
+        missing = torch.zeros(sum(tokens), dtype=torch.bool)
         missing[a:b] = True
-    target = fill(torch.cat(made, 1), missing, None)
+        target = fill(target, missing, begins)
     mean, std = _mean_std(model)
     features = (ae.decode_target(target)[0].float().cpu()*std + mean).numpy()
     return Chain(features_to_joints(features, model.skeleton.n_joints), [(a*ae.unit, b*ae.unit) for a, b in seams])

@@ -320,6 +320,7 @@ def _from_transformers(state: dict) -> dict:
 class _Record(dict):
     "A module of the archive: its attributes and nothing else."
 
+# %% ../nbs/21_text.ipynb #9d007066
 def _build_record(unpickler):
     "Fill the record on top of the stack; nothing else may be given a state."
     state, record = unpickler.stack.pop(), unpickler.stack[-1]
@@ -327,6 +328,7 @@ def _build_record(unpickler):
         raise pickle.UnpicklingError("a state for something that is no module")
     record.update(state)
 
+# %% ../nbs/21_text.ipynb #c91a3330
 _STORAGES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
@@ -415,6 +417,7 @@ def read_torchscript(
         reason = f"{type(e).__name__}: {str(e)[:80]}"
         raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({reason})") from None
 
+# %% ../nbs/21_text.ipynb #6d2111d4
 def _tensors(node, name: str = "") -> dict[str, torch.Tensor]:
     "The tensors of a tree of records by their dotted names."
     if isinstance(node, torch.Tensor):
@@ -429,6 +432,7 @@ def _byte_letters() -> list[str]:
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [chr(b) for b in shown] + [chr(256 + n) for n in range(256 - len(shown))]
 
+# %% ../nbs/21_text.ipynb #7c2d838c
 def clip_tokenizer(
     merges: list[str],  # "a b" each, in order of rank
     vocab: dict[str, int] | None = None,  # None: bytes, bytes at a word's end, merges, start, end
@@ -494,12 +498,14 @@ def _clip_caches() -> list[Path]:
     )
     return [*sorted((hub/"models--openai--clip-vit-base-patch32"/"snapshots").glob("*")), Path.home()/".cache"/"clip"]
 
+# %% ../nbs/21_text.ipynb #b455d808
 def _clip_weights(path: Path) -> Path | None:
     "The weight file that `path` is or holds."
     if path.is_file():
         return path
     return next((path/f for f in ("model.safetensors", "pytorch_model.bin", "ViT-B-32.pt") if (path/f).is_file()), None)
 
+# %% ../nbs/21_text.ipynb #ad4f9ac7
 def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
     "Tensors of a CLIP weight file of any published form, read without running code from it."
     if path.suffix == ".safetensors":
@@ -605,6 +611,7 @@ def t5_forward(
         x = x + _t5_feed_forward(w, f"encoder.block.{i}.layer.1", norm)(x)
     return norm(x, "encoder.final_layer_norm")
 
+# %% ../nbs/21_text.ipynb #cc4f12a7
 def _t5_feed_forward(w: dict, name: str, norm):
     "The second half of a block: with a ReLU, or with a GELU gate (T5 1.1, Flan)."
     part = lambda n: w[f"{name}.DenseReluDense.{n}.weight"]
@@ -647,6 +654,7 @@ def _model_folder(
         tokenizer,
     )
 
+# %% ../nbs/21_text.ipynb #9689cdcb
 def _model_key(encoder: str, folder: Path) -> str:
     "Name of the cache: that of the encoder and a hash of everything its vectors depend on."
     settings = [f for f in sorted(folder.rglob("*.json")) if f.name in ("config.json", "tokenizer.json")]
@@ -775,6 +783,7 @@ def _cache_of(cache_dir, key: str) -> Path | None:
     elsewhere = os.environ.get("FSQ_MARDM_CACHE")
     return (Path(elsewhere)/".text" if elsewhere else Path(cache_dir))/key
 
+# %% ../nbs/21_text.ipynb #dfe97423
 def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[str, torch.Tensor]:
     "What `encode` makes of each distinct text, from the folder where it is there; what is new is added to the folder."
     keys = {t: hashlib.sha256(t.encode()).digest()[:16] for t in texts}
@@ -789,10 +798,12 @@ def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[s
             save_file({**found, "digest": _digest(found)}, f)
     return {t: made[t] if t in made else known[keys[t]] for t in keys}
 
+# %% ../nbs/21_text.ipynb #8c8e2205
 def _listing(folder: Path) -> tuple:
     "The files of a cache with their sizes and times: a folder that did not change is read once."
     return tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(folder.glob("[!.]*.safetensors")))
 
+# %% ../nbs/21_text.ipynb #6956d3ce
 def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
     "SHA-256 of keys, vectors and counts."
     h = hashlib.sha256()
@@ -801,6 +812,7 @@ def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
         h.update(f"{name} {tuple(value.shape)} {value.dtype};".encode() + value.numpy().tobytes())
     return torch.tensor(list(h.digest()), dtype=torch.uint8)
 
+# %% ../nbs/21_text.ipynb #baafe766
 @lru_cache(maxsize=4)
 def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch.Tensor]:
     "Everything cached of one encoder, by the hash of the text."

@@ -435,6 +435,7 @@ def _distances(probe: Probe, draws: dict, repeats: int) -> dict:
         pairs=pair_correlation(probe, draws["pairs"], repeats),
     )
 
+# %% ../nbs/52_topology.ipynb #94d65059
 def _shapes(probe: Probe, draws: dict, repeats: int) -> dict:
     "What small steps, straight lines and noise do."
     return dict(
@@ -445,6 +446,7 @@ def _shapes(probe: Probe, draws: dict, repeats: int) -> dict:
         noise=noise_robustness(probe, draws["noise"]),
     )
 
+# %% ../nbs/52_topology.ipynb #0406a4c4
 @torch.no_grad()
 def mean_targets(ae, motions: Tensor, lengths, batch: int = 64) -> np.ndarray:
     "Mean target of each clip (N, d), over its whole tokens; clips shorter than one token give NaN."

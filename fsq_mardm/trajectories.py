@@ -27,6 +27,7 @@ class Paths:
     estimate: Tensor | None = None
     mass: Tensor | None = None  # (N, G) posterior probability, before the last step, of the point where the token ends
 
+# %% ../nbs/54_trajectories.ipynb #f5ec6cf5
 def end_estimate(
     process,  # of a head: SiT, DDPM or GridPosterior
     out: Tensor,  # (N, ...) what the network said
@@ -40,6 +41,7 @@ def end_estimate(
         return process.at("per_signal", t)*x - process.at("noise_to_signal", t)*out
     return x + (1-t.reshape(-1, 1))*out if process.prediction == "velocity" else out
 
+# %% ../nbs/54_trajectories.ipynb #394cbf3f
 @dataclass
 class Walk:
     "One call of the head, in the head's own unit; fields as in `Paths`."
@@ -72,6 +74,7 @@ def _walk(process, sample, net, noise, solver, steps, temperature=1.) -> tuple[T
         mass,
     )
 
+# %% ../nbs/54_trajectories.ipynb #5dd0398e
 @contextmanager
 def watch(mardm):
     "Yield a list that receives a `Walk` for each call of the head."
@@ -89,6 +92,7 @@ def watch(mardm):
     finally:
         del process.sample
 
+# %% ../nbs/54_trajectories.ipynb #8f661915
 def denoising_paths(
     made,  # `TextToMotion`, or anything with .mardm and .features(captions, lengths, seeds, **sampling)
     captions: list, lengths, seeds,  # of the motions to generate
@@ -145,6 +149,7 @@ def inside_hull(
     low, high = (torch.tensor([float(f(g)) for g in ae.grid]) for f in (torch.min, torch.max))
     return (x >= low - 1e-6) & (x <= high + 1e-6)
 
+# %% ../nbs/54_trajectories.ipynb #bfd43d48
 def distance_measures(
     ae,  # autoencoder with a bottleneck of codes
     x: Tensor,  # (N, d) targets, not snapped
@@ -162,10 +167,12 @@ def distance_measures(
     }
     return {k: float(v) for k, v in found.items()}
 
+# %% ../nbs/54_trajectories.ipynb #308307d0
 def chance_measures(ae, x: Tensor, seed: int = 0, rows: int = 20000) -> dict:
     "`distance_measures` of a Gaussian with the mean and deviation a channel of `x` (N, d)."
     return distance_measures(ae, draw_normal((rows, x.shape[1]), torch_rng(seed, "chance"))*x.std(0) + x.mean(0))
 
+# %% ../nbs/54_trajectories.ipynb #23920444
 def path_measures(
     ae,  # autoencoder with a bottleneck of codes
     paths: Paths,

@@ -187,7 +187,8 @@ function fitted(canvas, width, height) {
 }
 function draw() {
   for (const [m, canvas] of panels) {
-    const width = canvas.clientWidth, height = Math.round(width * (S.motions.length > 1 ? 0.95 : 0.56));
+    const room = window.frameElement ? Infinity : Math.max(240, window.innerHeight - 110);  // the bar stays in sight
+    const width = canvas.clientWidth, height = Math.round(Math.min(width * (S.motions.length > 1 ? 0.95 : 0.56), room));
     const g = fitted(canvas, width, height), f = Math.min(Math.floor(frame), m.frames - 1), root = m.at(f, 0);
     const see = camera([root[0], 0.85, root[2]], width, height);
     ground(g, see, m, f); person(g, see, m, f, height);

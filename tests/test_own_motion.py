@@ -8,7 +8,9 @@ import pytest
 from fsq_mardm.bvh import read_bvh, write_bvh
 from fsq_mardm.bvh_import import EVALUATOR_NEEDS
 from fsq_mardm.cli import main
+from fsq_mardm.pipeline import Prompt, prompt_warnings, read_known
 from fsq_mardm.skeleton import HUMANML3D
+from fsq_mardm.synthetic import KINDS as ALL_KINDS
 from fsq_mardm.synthetic import draw_clip
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -65,3 +67,19 @@ def test_what_an_evaluator_needs_is_what_it_asks_for():
     from fsq_mardm.evaluators import EvaluatorSettings
     assert EVALUATOR_NEEDS["test"] == inspect.signature(evaluate_real).parameters["pool"].default
     assert EVALUATOR_NEEDS["train"] == EvaluatorSettings().batch_size
+
+TYPED = """a person walks forward|someone runs fast|a man jumps|a person kicks with the right leg|a person sits down|someone crouches|
+a person waves with the left hand|a person turns left|a person walks and then waves|a person runs and then stops|a person steps back|
+a person raises both arms"""
+ODD = """a person xyzzies|florble the grommet|a man surfs on a wave of lava|asdf qwer|eine Person geht nach vorne und winkt|
+ein Mann springt hoch|der Mann läuft schnell|一个人向前走|人が歩く|человек идёт вперёд|un homme marche vers la gauche|una persona corre y salta"""
+
+def test_warnings_come_when_they_should_and_only_then():
+    known = read_known(PROJECT/"fsq_mardm/models/synthetic")
+    asked = [Prompt(" ".join(text.split()), 120) for text in TYPED.split("|")]
+    for k in range(50):   # clips that no model was trained on
+        _, joints, captions, _ = draw_clip(ALL_KINDS[k % len(ALL_KINDS)], np.random.default_rng(10**6 + k))
+        asked.append(Prompt(captions[0].text, len(joints)//4*4))
+    assert {text: said for text, frames in asked if (said := prompt_warnings([Prompt(text, frames)], "minilm", known))} == {}
+    for text in map(str.strip, ODD.split("|")):
+        assert len(prompt_warnings([Prompt(text, 120)], "minilm", known)) == 1, text

@@ -283,6 +283,7 @@ def write_table(
     write_artefact(stem, parts | (more or {}), settings, reads)
     return stem.with_suffix(".md")
 
+# %% ../../nbs/61_paper.artefacts.ipynb #3f685ff1
 def _text(text: str) -> Callable:
     "A part of an artefact that is this text."
     return lambda path: path.write_text(text, encoding="utf-8")

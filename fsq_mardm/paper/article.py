@@ -35,6 +35,7 @@ def last_value(source: str, names: dict, where: str) -> Any:
     exec(compile(tree, where, "exec"), names)
     return None if ends is None else eval(compile(ast.Expression(ends.value), where, "eval"), names)
 
+# %% ../../nbs/65_paper.article.ipynb #79108d97
 def words_of(
     notebook: str | Path,  # a notebook of the text
     parameters: dict,  # for its cell tagged "parameters"
@@ -66,6 +67,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*[-|*] )")
 def unmarked(text: str) -> str:
     return _MARK.sub("", text)
 
+# %% ../../nbs/65_paper.article.ipynb #7ea6b74d
 def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -> sentence
     "The sentence around each number."
     found = {}
@@ -91,6 +93,7 @@ def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, s
         )
     return {n: reads[n] for n in behind}
 
+# %% ../../nbs/65_paper.article.ipynb #a6aa32ab
 def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the records
     "What makes a number; a `FsqMardmError` where it cannot be followed, or its records say something else by now."
     if quote.wrong:
@@ -105,6 +108,7 @@ def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the record
     chain(folder, behind)
     return sorted(behind)
 
+# %% ../../nbs/65_paper.article.ipynb #f5da1c98
 def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int, list[str]]:  # place -> names of records
     "Follow every number of a text; the error names the sentence."
     sentences = quoting_sentences(said)
@@ -116,6 +120,7 @@ def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int,
             raise type(e)(f"“{sentences[k]}”: {e}") from None
     return found
 
+# %% ../../nbs/65_paper.article.ipynb #dad63751
 def check_artefacts(tables: Path, figures: Path) -> None:
     "Every table and figure is of one making and its records say what they said."
     for folder in (tables, figures):
@@ -127,6 +132,7 @@ def check_artefacts(tables: Path, figures: Path) -> None:
             except FsqMardmError as e:
                 raise type(e)(f"{stem}: {e}") from None
 
+# %% ../../nbs/65_paper.article.ipynb #9cad9526
 ARTICLE = "article"
 
 # %% ../../nbs/65_paper.article.ipynb #9e32bcaf
@@ -152,14 +158,6 @@ _SYMBOLS = {
 }
 _WRAPPED = {"hat": "hat", "mathcal": "cal", "mathbb": "bb", "mathbf": "bold", "mathrm": "upright"}  # of one argument
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9.]+|\S")
-
-def typst_math(latex: str) -> str:
-    "An equation for typst; `ConfigError` for a command that is not known."
-    tokens = _TOKEN.findall(latex)[::-1]
-    parts = []
-    while tokens:
-        parts.append(_math_atom(tokens))
-    return " ".join(p for p in parts if p)
 
 def _math_atom(tokens: list[str]) -> str:
     "Take one symbol, group or command with its arguments off the end of the reversed tokens."
@@ -189,6 +187,15 @@ def _math_atom(tokens: list[str]) -> str:
         raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
     return _SYMBOLS[name]
 
+# %% ../../nbs/65_paper.article.ipynb #0a9ff914
+def typst_math(latex: str) -> str:
+    "An equation for typst; `ConfigError` for a command that is not known."
+    tokens = _TOKEN.findall(latex)[::-1]
+    parts = []
+    while tokens:
+        parts.append(_math_atom(tokens))
+    return " ".join(p for p in parts if p)
+
 # %% ../../nbs/65_paper.article.ipynb #9fede617
 @dataclass
 class Context:
@@ -211,6 +218,7 @@ class Context:
         self.used.setdefault(key)
         return key
 
+# %% ../../nbs/65_paper.article.ipynb #05bec3ce
 def parsed(text: str) -> list[dict]:
     "Markdown as a tree."
     import mistune
@@ -218,10 +226,12 @@ def parsed(text: str) -> list[dict]:
         t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"
     ]
 
+# %% ../../nbs/65_paper.article.ipynb #03c05eef
 def plain_text(tokens: list[dict]) -> str:
     "The letters of a tree."
     return "".join(t.get("raw", "") if "children" not in t else plain_text(t["children"]) for t in tokens)
 
+# %% ../../nbs/65_paper.article.ipynb #59d5052f
 @dataclass
 class Block:
     "A part of the text: a token of the tree, or a table or figure with its caption."
@@ -230,6 +240,7 @@ class Block:
     name: str = ""
     caption: list[dict] | None = None
 
+# %% ../../nbs/65_paper.article.ipynb #a9999be7
 def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
     "The parts of a text, with captions joined to what they belong to."
     todo, name = list(tree), ""
@@ -249,6 +260,7 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
         elif token["type"] not in ("thematic_break", "block_html"):
             yield Block("token", token)
 
+# %% ../../nbs/65_paper.article.ipynb #cc4ca1a1
 def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
     "A caption without what holds for the whole article."
     own = read_json(named(stem))["settings"]
@@ -261,16 +273,20 @@ def html_inline(tokens: list[dict], context: Context) -> str:
     "A line of the tree as HTML."
     return "".join(_html_token(t, context) for t in tokens)
 
+# %% ../../nbs/65_paper.article.ipynb #7f913684
 def _html_words(text: str, context: Context) -> str:
     "Text, with the numbers in it noted."
     def note(found: re.Match) -> str:
         if not found[1]:
             return "</data>"
         quote, records = context.quotes[int(found[1])], context.behind.get(int(found[1]), [])
-        where = f"{quote.table}{f', row {quote.row}' if quote.row else ''}{f', column {quote.column}' if quote.column else ''}; from {', '.join(records)}"
+        row = f", row {quote.row}" if quote.row else ""
+        column = f", column {quote.column}" if quote.column else ""
+        where = f"{quote.table}{row}{column}; from {', '.join(records)}"
         return f'<data title="{html.escape(where)}">'
     return _MARK.sub(note, html.escape(text, quote=False).replace(" ± ", "\u00a0±\u00a0"))
 
+# %% ../../nbs/65_paper.article.ipynb #b1b91865
 def _html_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
     if kind == "text":
@@ -289,6 +305,7 @@ def _html_token(token: dict, context: Context) -> str:
         return f'<a href="{"#" + key if key else html.escape(url)}">{inner}</a>'
     return f"<{_TAGS[kind]}>{inner}</{_TAGS[kind]}>"
 
+# %% ../../nbs/65_paper.article.ipynb #11789a8f
 _TAGS = {"emphasis": "em", "strong": "strong", "paragraph": "p", "block_text": "span", "list_item": "li"}
 
 def mathml(latex: str, display: str) -> str:
@@ -296,6 +313,7 @@ def mathml(latex: str, display: str) -> str:
     from latex2mathml.converter import convert
     return convert(" ".join(latex.replace(r"\tfrac", r"\frac").split()), display=display)
 
+# %% ../../nbs/65_paper.article.ipynb #712f0a26
 def html_block(block: Block, context: Context) -> str:
     "A part of the text as HTML."
     token = block.token
@@ -303,7 +321,9 @@ def html_block(block: Block, context: Context) -> str:
         return _html_table(block, context)
     if block.kind == "figure":
         data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
-        return f'<figure id="fig-{block.name}"><img alt="{block.name}" src="data:image/png;base64,{data}"><figcaption>{html_inline(block.caption or [], context)}</figcaption></figure>'
+        caption = html_inline(block.caption or [], context)
+        picture = f'<img alt="{block.name}" src="data:image/png;base64,{data}">'
+        return f'<figure id="fig-{block.name}">{picture}<figcaption>{caption}</figcaption></figure>'
     if token["type"] == "heading":
         level, inner = min(6, token["attrs"]["level"] + 1), html_inline(token["children"], context)
         return f'<h{level} id="{anchor(unmarked(plain_text(token["children"])))}">{inner}</h{level}>'
@@ -322,9 +342,11 @@ def html_block(block: Block, context: Context) -> str:
         return "".join(html_block(Block("token", t), context) for t in token["children"])
     return _html_token(token, context)
 
+# %% ../../nbs/65_paper.article.ipynb #0fef4d45
 def anchor(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
+# %% ../../nbs/65_paper.article.ipynb #81ab0cb7
 def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
     "Cells of the head and of each row of a table."
     head, body = token["children"]
@@ -332,6 +354,7 @@ def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
         [c["children"] for c in row["children"]] for row in body["children"]
     ]
 
+# %% ../../nbs/65_paper.article.ipynb #f7ea09d5
 def _html_table(block: Block, context: Context) -> str:
     head, rows = table_rows(block.token)
     line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
@@ -349,10 +372,12 @@ def typst_words(text: str) -> str:
     text = re.sub(r" (±|\[(?=[-0-9])) ?", lambda f: f"\u00a0{f[1]}" + ("\u00a0" if f[1] == "±" else ""), unmarked(text))
     return f"#{json.dumps(text, ensure_ascii=False)};" if text else ""
 
+# %% ../../nbs/65_paper.article.ipynb #33e370d8
 def typst_inline(tokens: list[dict], context: Context) -> str:
     "A line of the tree as typst's markup."
     return "".join(_typst_token(t, context) for t in tokens)
 
+# %% ../../nbs/65_paper.article.ipynb #d7ae494c
 def _typst_token(token: dict, context: Context) -> str:
     kind, raw = token["type"], token.get("raw", "")
     if kind == "text":
@@ -373,6 +398,7 @@ def _typst_token(token: dict, context: Context) -> str:
         return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
     return inner
 
+# %% ../../nbs/65_paper.article.ipynb #5b64500c
 def typst_block(block: Block, context: Context) -> str:
     "A part of the text as typst's markup."
     token = block.token
@@ -396,25 +422,29 @@ def typst_block(block: Block, context: Context) -> str:
         return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
     return typst_inline(token["children"], context)
 
+# %% ../../nbs/65_paper.article.ipynb #894ef758
 def _size(png: Path) -> tuple[float, float]:  # cm, as `save_figure` draws 200 dots an inch
     "Width and height of a picture in print."
     wide, high = struct.unpack(">II", png.read_bytes()[16:24])
     return 2.54*wide/200, 2.54*high/200
 
+# %% ../../nbs/65_paper.article.ipynb #6b88a085
+def _placed(whole: bool, context: Context) -> str:
+    "Where typst may put a figure: at a page's edge, over both columns if `whole`; in the appendix where it stands."
+    if context.appendix:
+        return ""
+    return 'placement: auto, scope: "parent", ' if whole else "placement: auto, "
+
+# %% ../../nbs/65_paper.article.ipynb #901319cd
 def _typst_figure(block: Block, context: Context) -> str:
     "A picture of one column, or of both where it is wide; never enlarged, never higher than half a page."
     wide, high = _size(context.figures/f"{block.name}.png")
     whole = wide > 11 or context.appendix
     across = min(1., wide/(17.6 if whole else 8.4), wide/high*11/(17.6 if whole else 8.4))
-    place = (
-        'placement: auto, scope: "parent", '
-        if whole and not context.appendix
-        else "placement: auto, "
-        if not context.appendix
-        else ""
-    )
-    return f'#figure({place}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{typst_inline(block.caption or [], context)}])'
+    caption = typst_inline(block.caption or [], context)
+    return f'#figure({_placed(whole, context)}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{caption}])'
 
+# %% ../../nbs/65_paper.article.ipynb #dc8a9f6d
 def _typst_table(block: Block, context: Context) -> str:
     "A table: letters as small as its width asks for, columns of words broken into lines."
     head, rows = table_rows(block.token)
@@ -426,19 +456,17 @@ def _typst_table(block: Block, context: Context) -> str:
     size = max(5.5, min(7.5, (5.5 if context.appendix else 7.5)*room/need))
     columns = ", ".join(f"{min(w, 160)/40:.2f}fr" if long else "auto" for w, long in zip(widths, wordy))
     line = lambda cells: ", ".join(f"[{typst_inline(c, context)}]" for c in cells)
-    place = (
-        ""
-        if context.appendix
-        else f"placement: auto, {'scope: ' + chr(34) + 'parent' + chr(34) + ', ' if whole else ''}"
-    )
+    side = "left" if any(wordy) else "right"
+    cells = ", ".join(line(r) for r in rows)
     body = (
-        f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {'left' if any(wordy) else 'right'} "
-        f"}}, "
-        f"table.header({line(head)}), table.hline(stroke: .5pt), {', '.join(line(r) for r in rows)})"
+        f"table(columns: ({columns},), align: (x, y) => if x == 0 {{ left }} else {{ {side} }}, "
+        f"table.header({line(head)}), table.hline(stroke: .5pt), {cells})"
     )
+    small = f"text(size: {size:.2f}pt, {body})"
     if not block.name:
-        return f"#text(size: {size:.2f}pt, {body})"
-    return f"#figure({place}kind: table, text(size: {size:.2f}pt, {body}), caption: [{typst_inline(block.caption or [], context)}])"
+        return f"#{small}"
+    caption = typst_inline(block.caption or [], context)
+    return f"#figure({_placed(whole, context)}kind: table, {small}, caption: [{caption}])"
 
 # %% ../../nbs/65_paper.article.ipynb #a0553400
 LICENCES = {
@@ -451,6 +479,7 @@ LICENCES = {
 def _shown(values: list) -> str:
     return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
 
+# %% ../../nbs/65_paper.article.ipynb #fee71419
 def made_with(paper: Paper) -> str:
     "The checklist: data, code, environment, seeds, compute, as a table of two columns, and what each stage cost."
     folder = records_folder(paper.tables/"table_2.csv")
@@ -484,6 +513,7 @@ def made_with(paper: Paper) -> str:
     }
     return "\n".join(["| Item | As recorded |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
 
+# %% ../../nbs/65_paper.article.ipynb #81e4324c
 def costs_in_words(folder: str | Path) -> str:
     "How much time all nodes took."
     total = stage_costs(read_costs(folder)).iloc[-1]
@@ -548,6 +578,7 @@ class Section:
     title: str
     tree: list[dict]
 
+# %% ../../nbs/65_paper.article.ipynb #48536896
 def section(said: list[str]) -> Section:
     "One notebook: its title, and the rest without subtitle and its own list of references."
     tree = [t for text in said for t in parsed(text)]
@@ -562,9 +593,11 @@ def section(said: list[str]) -> Section:
             t["attrs"]["level"] = 1
     return Section(title, rest[:ends])
 
+# %% ../../nbs/65_paper.article.ipynb #e730980b
 def heading(text: str, level: int = 1) -> dict:
     return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
 
+# %% ../../nbs/65_paper.article.ipynb #22601319
 @dataclass
 class Article:
     "All that both writers print, in order."
@@ -573,6 +606,7 @@ class Article:
     body: list[Block]
     appendix: list[Block]
 
+# %% ../../nbs/65_paper.article.ipynb #28aeaa54
 def assemble(sections: list[Section], context: Context) -> Article:
     "The sections as one text."
     first, *others, last = sections
@@ -598,6 +632,7 @@ def assemble(sections: list[Section], context: Context) -> Article:
         first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context))
     )
 
+# %% ../../nbs/65_paper.article.ipynb #d01eb42a
 def _after_label(children: list[dict]) -> list[dict]:
     "A paragraph without its bold first word."
     rest = children[1:]
@@ -636,15 +671,18 @@ def article_html(article: Article, context: Context) -> str:
         f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n'
     )
 
+# %% ../../nbs/65_paper.article.ipynb #e258d1dc
 def _entry(key: str, context: Context) -> str:
     return re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key]))
 
+# %% ../../nbs/65_paper.article.ipynb #2ec78894
 def in_list(context: Context) -> list[str]:
     "Keys of what was cited, by author and year."
     return sorted(
         context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"])
     )
 
+# %% ../../nbs/65_paper.article.ipynb #ff602aad
 def article_typst(article: Article, context: Context) -> str:
     "The source that typst sets."
     title = json.dumps(article.title, ensure_ascii=False)
@@ -788,6 +826,7 @@ def make_article(
     described = write_json(run/"ro-crate-metadata.json", crate(run, title, Paper(run/"tables").settings(), records))
     return [pdf, pdf.with_suffix(".html"), described]
 
+# %% ../../nbs/65_paper.article.ipynb #e3fedb1b
 def make_again(out: str = "", records: str = "tables/records") -> Iterator[str]:  # what was done, line by line
     "Tables and figures from records, and the article from them; into `out` without the article, else where they belong."
     if not out and records != "tables/records":

@@ -58,10 +58,12 @@ def bottleneck_and_head(
     name, dash, head = method.rpartition("-")
     return (name, head) if dash and head in DASHES else (method, "")
 
+# %% ../../nbs/62_paper.plots.ipynb #100dfbac
 def method_colour(method: str):
     "The colour of what a method diffuses; grey for one that the paper does not name."
     return COLOURS.get(bottleneck_and_head(method)[0], "0.5")
 
+# %% ../../nbs/62_paper.plots.ipynb #c7471538
 def method_dashes(method: str):
     "How a line of a method is dashed: by its head."
     return DASHES[bottleneck_and_head(method)[1]]
@@ -111,6 +113,7 @@ def _means_panel(ax, found: dict, stage: str, relative: bool):
     ax.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(3))
     ax.legend(fontsize=6, ncol=2)
 
+# %% ../../nbs/62_paper.plots.ipynb #12b97e2c
 def _seeds_panel(ax, method: str, found: dict, reference: str):
     "One method: its seeds, their span and mean, and the reference in grey."
     steps, values = found[method]
@@ -360,6 +363,7 @@ def _with_chance(value: float, chance: float | None) -> str:
         return ""
     return f"{value:.2f}" if chance is None else f"{value:.2f}\n({chance:.2f})"
 
+# %% ../../nbs/62_paper.plots.ipynb #ce47e643
 def plot_factors(
     values,  # (panels, methods, factors), or without panels: absolute rank correlation, NaN where there is none
     methods: list, factors: list, titles=("best single coordinate",),
@@ -479,6 +483,7 @@ def turned(points: np.ndarray, yaw: float = .55, pitch: float = .35) -> np.ndarr
     across, near = x*np.cos(yaw) + z*np.sin(yaw), z*np.cos(yaw) - x*np.sin(yaw)
     return np.stack([across, y*np.cos(pitch) - near*np.sin(pitch), near*np.cos(pitch) + y*np.sin(pitch)], 1)
 
+# %% ../../nbs/62_paper.plots.ipynb #0aac8251
 def _grid_panel(ax, tokens: np.ndarray, n: int):
     "A cube of grid points, and a motion's tokens as a course through it."
     axis = np.linspace(-1, 1, n)
@@ -491,6 +496,7 @@ def _grid_panel(ax, tokens: np.ndarray, n: int):
     ax.scatter(course[:, 0], course[:, 1], s=16, color=method_colour("FSQ"), zorder=4, edgecolor="white", lw=.5)
     ax.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), aspect="equal")
 
+# %% ../../nbs/62_paper.plots.ipynb #3f9bba7e
 def _masked_panel(ax, hidden: list[bool]):
     "A row of tokens, some hidden, below the transformer that reads them."
     for k, h in enumerate(hidden):
@@ -522,6 +528,7 @@ def _masked_panel(ax, hidden: list[bool]):
     ax.text(at, 3.95, "condition", ha="center", fontsize=6)
     ax.set(xlim=(-.5, len(hidden) + .3), ylim=(-1.3, 4.6), aspect="equal")
 
+# %% ../../nbs/62_paper.plots.ipynb #8cd15a6c
 def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     "One coordinate from noise to a level: many paths pale, the one that begins highest strong."
     for level in levels:
@@ -571,6 +578,7 @@ def plot_method(
         _arrows(fig, axes, ("encode", "lift", "denoise"))
     return fig
 
+# %% ../../nbs/62_paper.plots.ipynb #fbf8f1de
 def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
     "An arrow from each panel to the next, and the way back below."
     look = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")

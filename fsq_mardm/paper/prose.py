@@ -35,6 +35,7 @@ class Quote:
     records: tuple[str, ...] | None = None
     wrong: str = ""  # why there is none
 
+# %% ../../nbs/64_paper.prose.ipynb #38d13d21
 class Paper:
     "What a finished run says, as text."
     quotes: list[Quote] | None = None  # where numbers are noted; None: nowhere, and they bear no marks
@@ -74,6 +75,7 @@ def look_up(
         raise ConfigError(f"{path.name}: row {row!r} holds no {column}; expected a number")
     return with_interval(value, half, digits)
 
+# %% ../../nbs/64_paper.prose.ipynb #4cecd852
 @patch
 def number(self: Paper,
     table: str,  # name
@@ -88,6 +90,7 @@ def number(self: Paper,
         text, wrong = "?", str(e)
     return self.quote(Quote(text, table, row, column, wrong=wrong))
 
+# %% ../../nbs/64_paper.prose.ipynb #ccd85a0e
 @patch
 def has(self: Paper, table: str, row: str, column: str) -> bool:
     "Whether a table is there and holds this number: a run may leave methods out."
@@ -98,6 +101,7 @@ def has(self: Paper, table: str, row: str, column: str) -> bool:
     # an unknown column is a mistake, and said to be one by `number`
     return column not in found or math.isfinite(found[column])
 
+# %% ../../nbs/64_paper.prose.ipynb #09fb9712
 @patch
 def listed(self: Paper,
     table: str, column: str,  # as in `number`
@@ -131,6 +135,7 @@ def hypothesis(self: Paper,
     how, note = f" ({row['how']})" if row["how"] else "", f" {row['note'].rstrip('.')}." if row["note"] else ""
     return f"*{row['verdict'].capitalize()}.* {row['text']} Expected: {row['predicted']}; {found}{how}.{note}"
 
+# %% ../../nbs/64_paper.prose.ipynb #0b8f5fe7
 @patch
 def hypotheses(self: Paper, *ids: str) -> str:
     "Several as a list; those that the run did not measure close it by name."
@@ -146,6 +151,7 @@ def hypotheses(self: Paper, *ids: str) -> str:
     told = [f"- {self.hypothesis(i)}" for i in ids if rows[i]["verdict"] != NOT_MEASURED]
     return "\n".join([*told, *([f"- *Not measured in this run:* {'; '.join(missing)}."] if missing else [])])
 
+# %% ../../nbs/64_paper.prose.ipynb #1b2d01bf
 @patch
 def counts(self: Paper) -> str:
     "How many hypotheses stand where, as a sentence."
@@ -208,18 +214,21 @@ def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
     longest = max(found, key=lambda s: len(s["seeds"]))
     return {k: longest[k] for k in ("corpus", "preset", "scale", "seeds")}
 
+# %% ../../nbs/64_paper.prose.ipynb #1a4c5b8b
 @patch
 def corpus(self: Paper) -> str:
     "The corpus in words."
     name = self.settings()["corpus"]
     return CORPUS_WORDS.get(name, f"the corpus *{name}* of our own")
 
+# %% ../../nbs/64_paper.prose.ipynb #ef69e3f1
 @patch
 def seeds(self: Paper, one: str, several: str) -> str:
     "Words that depend on whether there are several seeds; `{n}` in them is their number."
     n = len(self.settings()["seeds"])
     return (one if n == 1 else several).format(n=n)
 
+# %% ../../nbs/64_paper.prose.ipynb #4399ab55
 @patch
 def headline(self: Paper) -> str:
     "How many hypotheses stand where."
@@ -240,12 +249,14 @@ def table(self: Paper,
     text = path.read_text(encoding="utf-8")
     return f"<!-- table {name} -->\n\n{some_columns(text, columns) if columns else text}"
 
+# %% ../../nbs/64_paper.prose.ipynb #f9b37f92
 @patch
 def all_tables(self: Paper) -> list[str]:
     "Names of the finished tables, the ledger last: it is the longest."
     found = sorted(p.stem for p in self.tables.glob("*.csv") if p.with_suffix(".md").is_file())
     return sorted(found, key=lambda name: name == "table_5")
 
+# %% ../../nbs/64_paper.prose.ipynb #b9656f2c
 def some_columns(text: str, columns: tuple[str, ...]) -> str:
     "A Markdown table with some of its columns, and what follows it."
     lines = text.split("\n")
@@ -256,6 +267,7 @@ def some_columns(text: str, columns: tuple[str, ...]) -> str:
         raise ConfigError(f"columns: found none of {', '.join(columns)} among {', '.join(rows[0])}")
     return "\n".join([*("| " + " | ".join(row[k] for k in kept) + " |" for row in rows), *lines[end:]])
 
+# %% ../../nbs/64_paper.prose.ipynb #e21c799c
 @patch
 def figure(self: Paper, name: str) -> str:
     "A finished figure with its caption; nothing where the run did not draw it."
@@ -281,12 +293,13 @@ def read_bibliography(
         found[key] = entry
     return found
 
-
+# %% ../../nbs/64_paper.prose.ipynb #81da31d5
 def short_name(entry: dict) -> str:
     "`Doe 2020`, `Doe and Roe 2020`, `Doe et al. 2020`."
     names = [name.split(", ")[0] for name in entry["author"].split(" and ")]
     return f"{names[0] if len(names) == 1 else ' and '.join(names) if len(names) == 2 else f'{names[0]} et al.'} {entry['year']}"
 
+# %% ../../nbs/64_paper.prose.ipynb #33d404f1
 def cited(
     notebook,  # path
 ) -> dict[str, str]:  # key -> words of its first citation, in order of appearance

@@ -122,6 +122,7 @@ def read_record(
     _check_values(record, path)
     return record
 
+# %% ../../nbs/60_paper.records.ipynb #bffccbcf
 _MADE_BY = {"commit": str, "dirty": bool, "time": str, "device": str}  # None: not known
 _PLAIN = {"labels": (str, int, float, type(None)), "metrics": (int, float, type(None)), "reads": (str,)}
 
@@ -297,6 +298,7 @@ def records_behind(
             return have, True
     return {n: {} for n in mine}, False
 
+# %% ../../nbs/60_paper.records.ipynb #34750a7a
 def _of_row(records: dict[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
     "The records that a row lists, or else those whose labels agree with it."
     listed = str(cells.get("records", "")).split()
@@ -370,6 +372,7 @@ def read_provenance(
         raise DataError(f"{path}: commit: found {shown(source['commit'])}, expected text")
     return {"commit": None, "dirty": None, **source}
 
+# %% ../../nbs/60_paper.records.ipynb #8241523f
 def _read_numbers(table: Path) -> pd.DataFrame:
     "A table as its CSV holds it."
     try:
