@@ -12,7 +12,7 @@ import argparse, os, sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, at_least, build_parser
+from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, SMALL, at_least, build_parser
 from .arguments import json_object, mistake, note, one_line, opt, parameter_options, sampling_options, say, write_motions
 from .config import ConfigError, FsqMardmError, check_name
 
@@ -184,15 +184,13 @@ def trace(a):
 
 # %% ../nbs/72_cli.ipynb #e3a21050
 def named_models(a):
-    "The models that `MODEL`'s options name, or the demo's when they name none and the default run is not there."
-    from fsq_mardm.pipeline import DEMO_FOLDER, load_models, or_demo
+    "The models that `MODEL`'s options name; where they name none: the default run's, the demo's, or those in the package."
+    from fsq_mardm.pipeline import named_or_own
     default = {names[0][2:]: settings["default"] for names, settings in MODEL if names[0] != "--device"}
-    asked = {name: getattr(a, name) for name in default}
-    found = or_demo(asked, default)
-    if found != asked:
-        vars(a).update(found)
-        note(f"with the models of fsq-mardm demo in {DEMO_FOLDER}: they know what the synthetic corpus shows")
-    return load_models(**found, device=a.device)
+    model, found, said = named_or_own({name: getattr(a, name) for name in default}, default, a.device)
+    vars(a).update(found)
+    if said: note(said)
+    return model
 
 def _warn(a, model, prompts):
     "Say what the model cannot know of the texts and lengths, a line each."
@@ -283,15 +281,17 @@ def train_own(a):
     say(a, made, f'now: fsq-mardm sample --dataset_name {corpus.name} --checkpoints_dir {a.checkpoints_dir} --text_prompt "..."')
 
 # %% ../nbs/72_cli.ipynb #527f068e
-@command("demo", opt("--out", default="runs/demo", help="folder of corpus and models"), JSON,
-         opt("--methods", nargs="+", default=["FSQ"], help="bottlenecks to train, minutes each: some of AE, VQ, FSQ"))
+@command("demo", *SMALL, JSON)
 def demo(a):
-    "train small models of the synthetic corpus, so that sample works without any other"
-    from fsq_mardm.pipeline import DEMO_FOLDER, make_demo
-    home, method = make_demo(a.out, a.methods), a.methods[0]
+    "train small models of the synthetic corpus"
+    from fsq_mardm.pipeline import DEMO_FOLDER, RECIPES, make_demo
+    home, method = make_demo(a.out, a.methods, RECIPES[a.recipe]), a.methods[0]
     named = f" --checkpoints_dir {home} --dataset_name synthetic --ae_name {method}_AE-seed0 --name {method}_MARDM-seed0"
     text = f'now: fsq-mardm sample --text_prompt "a person walks forward and then waves"{"" if a.out == DEMO_FOLDER else named}'
-    say(a, dict(checkpoints_dir=str(home), methods=a.methods), text)
+    if a.save:
+        from fsq_mardm.card import save_trained
+        text = str(save_trained(home, method, a.save, RECIPES[a.recipe]))
+    say(a, dict(checkpoints_dir=str(home), methods=a.methods, saved=a.save), text)
 
 # %% ../nbs/72_cli.ipynb #c220b045
 #| eval: false

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS', 'Section', 'TASKS', 'SEAM', 'DEMO',
-           'DEMO_MODELS', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt', 'read_prompts',
-           'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device', 'load_models',
-           'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
+           'DEMO_MODELS', 'BOX', 'RECIPES', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt',
+           'read_prompts', 'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device',
+           'load_models', 'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
            'estimate_lengths', 'stem', 'motion_words', 'Known', 'known_of', 'write_known', 'read_known',
            'prompt_warnings', 'usual_frames', 'warn_of', 'parse_section', 'edit_sections', 'edit_mask',
            'motion_features', 'join', 'edit_motion', 'split_chain', 'read_chain', 'seam_tokens', 'Chain',
-           'chain_motion', 'train_small', 'make_demo', 'demo_models', 'or_demo', 'train_own']
+           'chain_motion', 'train_small', 'make_demo', 'demo_models', 'or_demo', 'box_folder', 'named_or_own',
+           'train_own']
 
 # %% ../nbs/59_pipeline.ipynb #59a10002
 import re, sys, tempfile, unicodedata
@@ -639,6 +640,18 @@ DEMO_MODELS = {
     "VQ": ("VQ_AE_Model_S", "VQ-MARDM-SiT-S"),
     "FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-SiT-S"),
 }
+BOX: dict[str, Any] = dict(  # a model that can come with the package
+    corpus=dict(n_clips=4000),
+    models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
+    ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
+            aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
+    generator=dict(steps=3000, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
+                   cond_drop_prob=.2,
+                   overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
+                                  stratified=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
+    encoder="minilm",
+)
+RECIPES = {"demo": DEMO, "box": BOX}
 DEMO_FOLDER = "runs/demo"
 
 # %% ../nbs/59_pipeline.ipynb #d4e9b1d0
@@ -676,8 +689,9 @@ def _demo_corpus(out: Path, settings: dict, made: list[str], progress: bool) -> 
         return open_corpus("synthetic", out/"data")
     _remark("making the synthetic corpus")
     corpus = prepare_corpus("synthetic", out/"data", **settings["corpus"])
-    folder = run_folder(out/"checkpoints", "synthetic", "length_estimator")
-    fit_length(corpus, folder, settings["encoder"], out/"data/.text", progress=progress, **settings["length"])
+    if "length" in settings:
+        folder = run_folder(out/"checkpoints", "synthetic", "length_estimator")
+        fit_length(corpus, folder, settings["encoder"], out/"data/.text", progress=progress, **settings["length"])
     return corpus
 
 # %% ../nbs/59_pipeline.ipynb #360f7217
@@ -688,8 +702,9 @@ def make_demo(
     progress: bool = True,  # bars
 ) -> Path:  # the folder of checkpoints; runs METHOD_AE-seed0 and METHOD_MARDM-seed0
     "Train small models of the synthetic corpus where they are not there yet; what was stopped goes on."
-    if unknown := set(methods) - set(DEMO_MODELS):
-        raise ConfigError(f"methods: found {shown(min(unknown))}, expected some of {', '.join(DEMO_MODELS)}")
+    known = settings.get("models", DEMO_MODELS)
+    if unknown := set(methods) - set(known):
+        raise ConfigError(f"methods: found {shown(min(unknown))}, expected some of {', '.join(known)}")
     out, mark = Path(out), fingerprint(to_plain(settings))
     done = read_json(out/"demo.json") if (out/"demo.json").is_file() else {}
     made = done.get("methods", []) if done.get("settings") == mark else []
@@ -723,6 +738,31 @@ def or_demo(
     "The models asked for; the demo's where none are named, the default run is not there, and a demo is."
     there = run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists()
     return asked if asked != default or there else demo_models(out) or asked
+
+# %% ../nbs/59_pipeline.ipynb #a319eaac
+def box_folder() -> Path:
+    "Where the package keeps a model that comes with it."
+    return Path(str(files("fsq_mardm")/"models"/"synthetic"))
+
+def named_or_own(
+    asked: dict[str, str],  # checkpoints_dir, dataset_name, ae_name, name
+    default: dict[str, str],  # the same where nobody named any
+    device: str = "",  # of `usable_device`
+    out: str | Path = DEMO_FOLDER,  # of `make_demo`
+    box: str | Path | None = None,  # of `TextToMotion.save_pretrained`; None: `box_folder`
+) -> tuple[TextToMotion, dict[str, str], str]:  # the models, their names, what is to be said of the choice
+    "The models asked for; where none are named and the default run is not there, the demo's, else those in the package."
+    found = or_demo(asked, default, out)
+    if found != asked:
+        known = f"with the models of fsq-mardm demo in {out}: they know what the synthetic corpus shows"
+        return load_models(**found, device=device), found, known
+    named = asked != default or run_folder(asked["checkpoints_dir"], asked["dataset_name"], asked["ae_name"]).exists()
+    box = Path(box or box_folder())
+    if named or not (box/"config.json").is_file():
+        return load_models(**asked, device=device), asked, ""
+    model = TextToMotion.from_pretrained(box, usable_device(device))
+    names = dict(dataset_name="synthetic", ae_name=model.ae.meta["name"], name=model.mardm.meta["name"])
+    return model, {**asked, **names}, "with the model in the package: it knows what the synthetic corpus shows"
 
 # %% ../nbs/59_pipeline.ipynb #c1d4a356
 def train_own(

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['RENAMED', 'AutoencoderSettings', 'train_autoencoder', 'load_autoencoder', 'rename_codes', 'text_conditions',
            'caption_conditions', 'known_points', 'GeneratorSettings', 'train_generator', 'load_generator',
-           'TextToMotion']
+           'write_pretrained', 'read_pretrained', 'pretrained_folder', 'TextToMotion']
 
 # %% ../nbs/58_stages.ipynb #3b3289a4
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from .autoencoder import Autoencoder, autoencoder_config, build_autoencoder
-from .checkpoints import load_weights, save_checkpoint
-from .config import CheckpointError, ConfigError, shown, torch_rng
+from .checkpoints import first_line, load_into, load_weights, names_line, refuse_web_page, save_checkpoint
+from .config import CheckpointError, ConfigError, DataError, atomic_file, file_fingerprint, read_json, shown, torch_rng, write_json
 from .corpus import Corpus, PackedSplit, Split, bone_lengths
 from .features import features_to_joints
 from .mardm import build_mardm
@@ -82,6 +85,10 @@ def train_autoencoder(
     return fit(ae, loss_fn, out=out, extra_meta=meta, **s.for_fit(loss_fn.per_epoch), **how)
 
 # %% ../nbs/58_stages.ipynb #b40a2503
+_BUILD: dict[str, Callable[[dict], Any]] = {  # an untrained model from what a trained one says of itself
+    "autoencoder": lambda meta: build_autoencoder(**meta["config"]),
+    "generator": lambda meta: build_mardm(meta["name"], **{k: v for k, v in meta["config"].items() if k != "diffmlp"}),
+}
 _MEANS: dict[str, Any] = {"skeleton": str, "fps": (int, float), "mean": list, "std": list, "corpus": dict}  # of a run's corpus
 
 def _load(folder: str | Path, what: str, build: Callable, corpus: Corpus | None, device: Any) -> Any:
@@ -117,7 +124,7 @@ def load_autoencoder(
     device: Any = "cpu",
 ) -> Any:  # the autoencoder in eval mode, with `.meta`
     "A trained autoencoder; `CheckpointError` when the folder holds none or one of another corpus."
-    return _load(folder, "autoencoder", lambda meta: build_autoencoder(**meta["config"]), corpus, device)
+    return _load(folder, "autoencoder", _BUILD["autoencoder"], corpus, device)
 
 # %% ../nbs/58_stages.ipynb #5a9d21e1
 RENAMED = ("FSQ", "ScrambledFSQ", "ScrambledLevels")  # kinds that differ only in how codes are called
@@ -148,13 +155,13 @@ def text_conditions(
     tokens: bool = False,  # the states of their tokens, too
 ) -> torch.Tensor:  # (N, dim); (N, 1+S, dim) with tokens: the vector first, zeros where a text has fewer
     "What `MARDM` reads of texts, in their order; `ConfigError` where an encoder's vectors and states differ in width."
-    vectors = embed_captions(encoder, texts, cache)
     if not tokens:
-        return vectors
+        return embed_captions(encoder, texts, cache)
     if encoder.dim != encoder.width:
         found = f"found states of width {encoder.width} under {encoder.key}"
         raise ConfigError(f"text_tokens: {found}, expected {encoder.dim} as its vectors have")
-    return torch.cat([vectors[:, None], embed_tokens(encoder, texts, cache)[0]], 1)
+    states, lengths = embed_tokens(encoder, texts, cache)
+    return torch.cat([encoder.pool(states.to(encoder.device), lengths.to(encoder.device)).cpu()[:, None], states], 1)
 
 # %% ../nbs/58_stages.ipynb #32d5cc38
 def caption_conditions(
@@ -260,8 +267,125 @@ def load_generator(
     device: Any = "cpu",
 ) -> Any:  # the generator in eval mode, with `.meta`
     "A trained generator; `CheckpointError` when the folder holds none or one of another corpus."
-    settings = lambda meta: {k: v for k, v in meta["config"].items() if k != "diffmlp"}
-    return _load(folder, "generator", lambda meta: build_mardm(meta["name"], **settings(meta)), corpus, device)
+    return _load(folder, "generator", _BUILD["generator"], corpus, device)
+
+# %% ../nbs/58_stages.ipynb #6d84041e
+_KEPT = ("what", "name", "config", "encoder", "autoencoder", *_MEANS)  # of a run's meta
+
+def _lean(model: Any) -> tuple[dict[str, torch.Tensor], list[str]]:
+    "The tensors of a trained model as they are stored, and the names of those that its config alone gives."
+    fresh, parameters = _BUILD[model.meta["what"]](model.meta).state_dict(), dict(model.named_parameters())
+    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    given = [k for k, v in state.items() if k not in parameters and torch.equal(v, fresh[k])]
+    kept = {k: v.half() if k in parameters else v.clone() for k, v in state.items() if k not in given}
+    return kept, given
+
+def write_pretrained(
+    folder: str | Path,
+    parts: dict[str, Any],  # trained models with `.meta` by their kind
+    about: dict[str, Any],  # more entries of config.json
+) -> Path:  # the folder
+    "Write trained models as one folder; the config comes last and names the digest of the weights."
+    folder, tensors, config = Path(folder), {}, {}
+    for what, model in parts.items():
+        kept, given = _lean(model)
+        tensors.update({f"{what}.{k}": v for k, v in kept.items()})
+        config[what] = {**{k: model.meta[k] for k in _KEPT if k in model.meta}, "given": given}
+    with atomic_file(folder/"model.safetensors") as path:
+        save_file(tensors, path, metadata={"format": "pt"})
+    digest = file_fingerprint(folder/"model.safetensors", length=64)
+    write_json(folder/"config.json", {**about, "library_name": "fsq_mardm", "format": 1, "sha256": digest, **config})
+    return folder
+
+# %% ../nbs/58_stages.ipynb #5634d928
+def _pretrained_config(folder: Path) -> dict[str, Any]:
+    "The config of a folder, of a known format and with what each part must say of itself."
+    path = folder/"config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; expected a folder of save_pretrained")
+    try:
+        config = read_json(path)
+    except DataError as e:
+        raise CheckpointError(first_line(e)) from None
+    if not isinstance(config, dict) or config.get("format") != 1 or config.get("library_name") != "fsq_mardm":
+        raise CheckpointError(f"{path}: no config of save_pretrained, format 1; written by a later version, or by another library")
+    for what in _BUILD:
+        about = config.get(what)
+        for name, kind in {"config": dict, "given": list, "name": str, **_MEANS}.items():
+            found = about.get(name) if isinstance(about, dict) else None
+            if not isinstance(found, kind):
+                raise CheckpointError(f"{path}: {what}.{name}: found {shown(found)}, expected that of a trained model")
+    if not isinstance(config["generator"].get("encoder"), str):
+        raise CheckpointError(f"{path}: generator.encoder: found {shown(config['generator'].get('encoder'))}, expected a text encoder")
+    return config
+
+def _pretrained_tensors(path: Path, digest: Any) -> dict[str, torch.Tensor]:
+    "The tensors of a file of the expected digest."
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; expected the weights beside config.json")
+    refuse_web_page(path)
+    if (found := file_fingerprint(path, length=64)) != digest:
+        raise CheckpointError(f"{path}: sha256 {found[:12]}..., expected {shown(digest)[:13]}... of config.json; one is damaged")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as e:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({first_line(e)})") from None
+
+# %% ../nbs/58_stages.ipynb #e49ebc54
+def read_pretrained(
+    folder: str | Path,  # of `write_pretrained`
+    device: Any = "cpu",
+) -> dict[str, Any]:  # models by their kind, in single precision, frozen, in eval mode, with `.meta`
+    "The trained models of a folder; `CheckpointError` for one that is not whole."
+    folder = Path(folder)
+    config = _pretrained_config(folder)
+    path = folder/"model.safetensors"
+    tensors = _pretrained_tensors(path, config.get("sha256"))
+    if odd := [k for k in tensors if k.partition(".")[0] not in _BUILD]:
+        raise CheckpointError(f"{path}: found {names_line(odd[:1])}, expected names that begin with {' or '.join(_BUILD)}")
+    return {what: _rebuilt(what, config[what], tensors, path).to(device) for what in _BUILD}
+
+def _rebuilt(what: str, about: dict, tensors: dict[str, torch.Tensor], path: Path) -> Any:
+    "One model of a folder."
+    try:
+        model = _BUILD[what](about)
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as e:
+        why = f"{type(e).__name__}: {first_line(e)}"
+        raise CheckpointError(f"{path.parent/'config.json'}: {what}: describes no model ({why})") from e
+    own, parameters = model.state_dict(), {k for k, _ in model.named_parameters()}
+    if odd := [k for k in about["given"] if k not in own or k in parameters]:
+        raise CheckpointError(f"{path.parent/'config.json'}: {what}.given: found {names_line(odd[:1])}, expected tables of the model")
+    state = {k.removeprefix(f"{what}."): v for k, v in tensors.items() if k.startswith(f"{what}.")}
+    load_into(model, {**{k: own[k] for k in about["given"]}, **state}, path)
+    model.meta = {**about, "what": what}
+    return model.eval().requires_grad_(False)
+
+# %% ../nbs/58_stages.ipynb #6d7a520d
+def pretrained_folder(
+    source: str | Path,  # folder, or hub id owner/name
+    revision: str | None = None,  # of a hub id
+) -> Path:
+    "Where the files are; a hub id is fetched into the hub's own cache."
+    if Path(source).is_dir():
+        return Path(source)
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)):
+        raise CheckpointError(f"{source}: missing; expected a folder of save_pretrained, or a hub id such as owner/name")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise ConfigError(f"{source}: no such folder; a model of the hub needs huggingface_hub (pip install huggingface_hub)") from None
+    try:
+        return Path(snapshot_download(str(source), revision=revision, allow_patterns=["config.json", "model.safetensors"]))
+    except (OSError, ValueError, RuntimeError) as e:   # the hub's errors are of these kinds
+        raise CheckpointError(f"{source}: no such folder, and not to be had from the hub ({first_line(e)})") from None
+
+# %% ../nbs/58_stages.ipynb #0e8003f7
+def _must_fit(ae: Any, mardm: Any, folder: str | Path, expected: str) -> None:
+    "`CheckpointError` unless a generator was trained over an autoencoder of these widths and this corpus."
+    one_width = ae.target_dim == mardm.target_dim and ae.latent_dim == mardm.ae_dim
+    if not one_width or ae.meta["corpus"] != mardm.meta["corpus"]:
+        trained = f"trained over {mardm.meta['autoencoder']} of width {mardm.ae_dim}"
+        raise CheckpointError(f"{folder}: {trained}, expected {expected}")
 
 # %% ../nbs/58_stages.ipynb #39fcd05b
 @dataclass
@@ -282,10 +406,28 @@ class TextToMotion:
     ) -> "TextToMotion":
         "Load both runs; `CheckpointError` when they do not fit each other."
         ae, mardm = load_autoencoder(ae_folder, corpus, device), load_generator(folder, corpus, device)
-        one_width = ae.target_dim == mardm.target_dim and ae.latent_dim == mardm.ae_dim
-        if not one_width or ae.meta["corpus"] != mardm.meta["corpus"]:
-            trained = f"trained over {mardm.meta['autoencoder']} of width {mardm.ae_dim}"
-            raise CheckpointError(f"{folder}: {trained}, expected the autoencoder in {ae_folder}")
+        _must_fit(ae, mardm, folder, f"the autoencoder in {ae_folder}")
+        return cls(ae, mardm, text_encoder(mardm.meta["encoder"]), cache)
+
+    def save_pretrained(self,
+        folder: str | Path,  # made if it is not there; what it held of an earlier model is replaced
+        **about: Any,  # more entries of config.json, of plain values
+    ) -> Path:
+        "Write both models as config.json and model.safetensors, parameters in half precision."
+        return write_pretrained(folder, {"autoencoder": self.ae, "generator": self.mardm}, about)
+
+    @classmethod
+    def from_pretrained(cls,
+        source: str | Path,  # folder of `save_pretrained`, or the id of one on the Hugging Face hub
+        device: Any = "cpu",
+        revision: str | None = None,  # of a hub id: branch, tag or commit
+        cache: Any = None,  # folder of the embedding cache
+    ) -> "TextToMotion":
+        "Load what `save_pretrained` wrote; `CheckpointError` for anything that is not whole, or not that."
+        folder = pretrained_folder(source, revision)
+        parts = read_pretrained(folder, device)
+        ae, mardm = parts["autoencoder"], parts["generator"]
+        _must_fit(ae, mardm, folder, "an autoencoder of that kind")
         return cls(ae, mardm, text_encoder(mardm.meta["encoder"]), cache)
 
     @property

@@ -80,7 +80,7 @@ class Act:
     seconds: float = 3.  # length of a locomotion or of a hold
     reps: int = 1  # repetitions
     level: float = 0.  # how high or how deep: m for jumps, squats and kicks, rad for bows and arms
-    way: str = "front"  # "front" or "side" for raising and kicking
+    way: str = "front"  # "front" or "side" for raising and kicking; "stop" for standing at the end of a way
     during: bool = False  # performed while the act before it goes on
 
     def mirrored(self) -> "Act":
@@ -754,39 +754,47 @@ def _table(text: str) -> dict[str, list[str]]:
 
 # %% ../nbs/22_synthetic.ipynb #d76e9469
 PHRASES = _table("""
-walk: <walk> forward{speed}{curve} | <walk> ahead{speed}{curve} | <stroll> forward{speed}{curve} | <take> steps
+walk: <walk> forward{speed}{curve} | <walk>{speed}{curve} | <walk> ahead{speed}{curve} | <stroll> forward{speed}{curve} | <take> steps
     forward{speed}{curve} | <move> forward{speed}{curve}
 walk_fast: <walk> forward{speed}{curve} | <stride> ahead{speed}{curve} | <hurry> forward{speed}{curve}
 circle: <walk>{speed} in a circle {circle} | <go> around in a circle {circle}{speed} | <walk> around {circle} in a circular
     path{speed}
-run: <run> forward{pace}{curve} | <jog> ahead{pace}{curve} | <jog> forward{pace}{curve} | <run> ahead{pace}{curve}
-back: <walk> backwards{speed} | <step> backward{speed} | <take> steps back{speed} | <move> backwards{speed}
+run: <run> forward{pace}{curve} | <run>{pace}{curve} | <jog> ahead{pace}{curve} | <jog> forward{pace}{curve} | <run> ahead{pace}{curve}
+back: <walk> backwards{speed} | <step> backward{speed} | <step> back{speed} | <take> steps back{speed} | <move> backwards{speed}
 sidestep: <step> sideways to the {side} | <sidestep> to the {side} | <move> sideways to {his} {side} | <shuffle> to the {side}
-turn: <turn>{angle} to the {turnside} on the spot | <turn>{angle} to {his} {turnside} | <rotate>{angle} to the {turnside} in
-    place
+turn: <turn>{angle} to the {turnside} on the spot | <turn>{angle} to {his} {turnside} | <turn> {turnside}{angle} |
+    <rotate>{angle} to the {turnside} in place
+turn_around: <turn> around | <turn> around to the {turnside} | <turn>{angle} to the {turnside} on the spot | <turn> {turnside}{angle} |
+    <rotate>{angle} to the {turnside} in place
 march: <march> in place | <march> on the spot | <walk> in place with high knees | <step> in place, lifting {his} knees
-jump: <jump> up{height}{reps} | <hop> on both feet{height}{reps} | <jump> in place{height}{reps} | <leap> into the
+jump: <jump> up{height}{reps} | <jump>{height}{reps} | <hop> on both feet{height}{reps} | <jump> in place{height}{reps} | <leap> into the
     air{height}{reps}
 jump_forward: <jump> forward{reps} | <hop> forward with both feet{reps} | <leap> forward{reps}
 jump_side: <jump> to the {side}{reps} | <hop> sideways to the {side}{reps} | <leap> to {his} {side}{reps}
 squat: <squat> down{depth}{reps} | <do> squats{depth}{times} | <bend> {his} knees into a squat{depth}{reps} | <crouch>
-    down{depth}{reps}
+    down{depth}{reps} | <crouch>{depth}{reps}
 sit: <sit> down | <sit> down on a chair | <take> a seat | <lower> {himself} onto a chair
 sit_up: <sit> down and <stand> up again | <sit> down on a chair and then <get> up | <take> a seat and <rise> again
 bow: <bow>{depth}{reps} | <bend> forward{depth} in a bow{reps} | <take> a bow{depth}{reps} | <lean> forward{depth} to bow{reps}
-pick: <pick> something up from the floor with {his} {side} hand | <bend> down to pick up an object with the {side} hand |
+pick: <pick> something up from the floor with {his} {side} hand |
+    <pick> up something from the floor | <bend> down to pick up an object with the {side} hand |
     <reach> to the ground with {his} {side} hand and <lift> something
-wave: <wave> with {hand}{reps} | <wave> {hand}{reps} | <raise> {hand} and <wave>{reps} | <say> hello by waving {hand}{reps}
+wave: <wave> with {hand}{reps} | <wave> {hand}{reps} | <wave>{reps} | <raise> {hand} and <wave>{reps} | <say> hello by waving {hand}{reps}
 raise_front: <raise> {arm} in front{high}{reps} | <lift> {arm} forward{high}{reps} | <bring> {arm} up in front{high}{reps}
 raise_side: <raise> {arm} to the side{high}{reps} | <lift> {arm} out sideways{high}{reps} | <stretch> {arm} out to the
     side{high}{reps}
-punch: <punch> with {hand}{reps} | <throw>{count} with {hand} | <punch> forward with {hand}{reps} | <box> with {hand}{reps}
+raise_front_up: <raise> {arm}{reps} | <raise> {arm}{high}{reps} | <lift> {arm} up{reps} | <raise> {arm} in front{high}{reps} |
+    <lift> {arm} forward{high}{reps}
+raise_side_up: <raise> {arm}{reps} | <raise> {arm}{high}{reps} | <lift> {arm} up{reps} | <raise> {arm} to the side{high}{reps} |
+    <lift> {arm} out sideways{high}{reps}
+punch: <punch> with {hand}{reps} | <punch>{reps} | <throw>{count} with {hand} | <punch> forward with {hand}{reps} | <box> with {hand}{reps}
 clap: <clap> {his} hands{reps} | <clap>{reps} | <applaud>, clapping{reps} | <bring> {his} hands together and <clap>{reps}
 kick_front: <kick> forward{high} with {his} {side} {limb}{reps} | <kick>{high} with the {side} {limb}{reps} | <swing> {his}
-    {side} {limb} up into a kick{high}{reps}
+    {side} {limb} up into a kick{high}{reps} | <kick> forward{high}{reps} | <kick>{high}{reps}
 kick_side: <kick> to the side{high} with {his} {side} {limb}{reps} | <kick> sideways{high} with the {side} {limb}{reps} | <do> a
     side kick{high} with {his} {side} {limb}{reps}
 jack: <do> jumping jacks{reps} | <perform> jumping jacks{reps} | <do> star jumps{reps}
+stop: <stop> | <come> to a stop | <stop> and <stand> still | <stand> still
 stand: <stand> still | <stand> in place | <stay> where {he} <be> | <wait> without moving
 """)
 
@@ -862,6 +870,10 @@ def _sided(side: str, limb: str) -> tuple[str, str]:
     "A limb of a side, or both."
     return (f"both {limb}s", f"both {{his}} {limb}s") if side == "both" else (f"{{his}} {side} {limb}", f"the {side} {limb}")
 
+def _degrees(act: Act) -> float:
+    "How far a turn on the spot goes, without its sense."
+    return abs(np.degrees(act.turn * (act.seconds - min(.55, act.seconds / 3))))
+
 def act_key(act: Act, speed: float) -> str:
     "Which entry of `PHRASES` tells an act."
     if act.name == "walk":
@@ -870,6 +882,12 @@ def act_key(act: Act, speed: float) -> str:
         return "jump_side" if act.side else "jump_forward" if act.speed > .15 else "jump"
     if act.name == "sit":
         return "sit_up" if act.reps == 2 else "sit"
+    if act.name == "turn":
+        return "turn_around" if 120 < _degrees(act) < 230 else "turn"
+    if act.name == "stand":
+        return "stop" if act.way == "stop" else "stand"
+    if act.name == "raise" and act.level >= 2.2:
+        return f"raise_{act.way}_up"
     return f"{act.name}_{act.way}" if act.name in ("raise", "kick") else act.name
 
 # %% ../nbs/22_synthetic.ipynb #43db0984
@@ -895,7 +913,6 @@ def slots(
 ) -> dict[str, tuple[str, ...]]:
     "Ways to state each fact about an act."
     s = "left" if act.turn > 0 else "right"
-    degrees = abs(np.degrees(act.turn * (act.seconds - min(.55, act.seconds / 3))))
     return {
         "speed": _band(speed, SPEEDS),
         "pace": _band(speed, PACES),
@@ -903,7 +920,7 @@ def slots(
         "circle": (f"to the {s}", "counterclockwise" if s == "left" else "clockwise"),
         "turnside": (s,),
         "side": (act.side,),
-        "angle": _band(degrees, _ANGLES),
+        "angle": _band(_degrees(act), _ANGLES),
         "height": _band(act.level, _HEIGHTS),
         "high": _band(act.level, _KICKS if act.name == "kick" else _ARMS),
         "depth": _depth_words(act),
@@ -937,7 +954,7 @@ def act_phrase(
     return re.sub(r"{(\w+)}", fill, choices[rng.integers(len(choices))])
 
 # %% ../nbs/22_synthetic.ipynb #f86edaa8
-_DOUBLED = ("run", "jog", "hop", "step", "sidestep", "sit", "squat", "get", "clap")  # verbs that double their last letter
+_DOUBLED = ("run", "jog", "hop", "step", "sidestep", "sit", "squat", "get", "clap", "stop")  # verbs that double their last letter
 
 def inflect(
     verb: str,  # base form
@@ -973,6 +990,8 @@ JOINS: dict[int | str, tuple[str, ...]] = {
     2: (
         "{S} {0s}, then {1s}",
         "{S} {0s} and then {1s}",
+        "{S} {0s} and then {1s}",
+        "{S} {0s}, and then {1s}",
         "{S} first {0s} and then {1s}",
         "{S} {0s} before {1ing}",
         "after {0ing}, {S} {1s}",
@@ -1000,14 +1019,15 @@ def sentence(
     phrases = [act_phrase(a, act_speed(p, i)[0], told(i), rng, full) for i, a in enumerate(acts)]
     joins = JOINS["during" if any(a.during for a in acts) else len(acts)]
     text = joins[rng.integers(len(joins))]
-    return re.sub(r"{(\d)(s|ing)}", lambda m: _say(phrases[int(m[1])], m[2], who), text.replace("{S}", subject)) + "."
+    said = re.sub(r"{(\d)(s|ing)}", lambda m: _say(phrases[int(m[1])], m[2], who), text.replace("{S}", subject))
+    return said + "." * int(rng.integers(2))  # people write both
 
 # %% ../nbs/22_synthetic.ipynb #8db74f2a
 _LEXICON = """
 NOUN: person man woman figure human hand hands=hand arm arms=arm leg foot feet=foot knee knees=knee head side circle curve arc
     line path pace speed steps=step chair seat bow squat squats=squat jacks=jack jumps=jump kick floor ground object air place
     spot front way energy joy chest zombie degrees=degree turn quarter times=time time height level shoulder waist
-    punches=punch punch star
+    punches=punch punch star stop
 PRON: someone something they he she himself herself themselves where their his her
 DET: a an the both
 CCONJ: and
@@ -1040,7 +1060,7 @@ def _lexicon() -> dict[str, str]:  # word -> token
 LEXICON = _lexicon()
 
 # %% ../nbs/22_synthetic.ipynb #bb6d84c5
-_EITHER = {w: f"{v}/VERB" for v in ("step", "turn", "bow", "squat", "jump", "kick", "curve", "punch") for w in (v, inflect(v, "s"))}
+_EITHER = {w: f"{v}/VERB" for v in ("step", "turn", "bow", "squat", "jump", "kick", "curve", "punch", "stop") for w in (v, inflect(v, "s"))}
 _BEFORE_NOUN = {"takes", "taking", "does", "doing", "quarter", "star", "side"}
 
 def tokens(
@@ -1063,8 +1083,9 @@ def tokens(
 KINDS = (
     "walk", "walk", "curve", "curve", "circle", "run", "run_curve", "back", "sidestep", "turn", "march",
     "jump", "jump_way", "squat", "sit", "bow", "pick",
-    "wave", "raise", "raise", "punch", "clap", "kick", "kick", "jack", "stand",
-    "walk+gesture", "gesture+walk", "gesture+gesture", "walk&gesture", "walk+back", "three",
+    "turn", "wave", "wave", "raise", "raise", "punch", "clap", "kick", "kick", "jack", "stand", "sit",
+    "walk+gesture", "walk+gesture", "walk+gesture", "walk+wave", "gesture+walk", "gesture+walk", "gesture+gesture", "gesture+gesture",
+    "walk+stop", "run+stop", "walk&gesture", "walk+back", "three",
 )
 _HANDS = ("wave", "raise", "punch", "clap", "pick")
 _GESTURES = ("wave", "raise", "punch", "clap", "kick", "bow", "squat", "jump", "turn", "sidestep", "pick", "sit")
@@ -1115,6 +1136,7 @@ _BODIES: dict[str, Callable[[_Dice], Act]] = {
     "bow": lambda d: Act("bow", level=d.u(.45, 1.4), reps=min(d.reps, 3)),
     "pick": lambda d: Act("pick", d.side),
     "jack": lambda d: Act("jack", reps=d.reps + 1),
+    "stop": lambda d: Act("stand", seconds=d.u(1.2, 2.4), way="stop"),
     "stand": lambda d: Act("stand", seconds=d.u(1., 2.) if d.short else d.u(2.5, 7.)),
 }
 
@@ -1155,6 +1177,9 @@ def _parts(kind: str, rng: np.random.Generator) -> tuple[str, ...]:
         "gesture+gesture": lambda: tuple(_GESTURES[i] for i in rng.choice(len(_GESTURES), 2, replace=False)),
         "walk&gesture": lambda: ("walk", ("wave", "raise", "clap")[rng.integers(3)]),
         "walk+back": lambda: ("walk", "back"),
+        "walk+wave": lambda: (("walk", "walk", "run")[rng.integers(3)], "wave"),
+        "walk+stop": lambda: (("walk", "curve")[rng.integers(2)], "stop"),
+        "run+stop": lambda: (("run", "run_curve")[rng.integers(2)], "stop"),
         "three": lambda: (gesture(), "walk", gesture()),
     }
     return made[kind]() if kind in made else (kind,)
@@ -1198,8 +1223,8 @@ _TOLD = (  # an act, and the words that tell it; the first that fits
     ("jump", "jump|hop|leap"),
     ("sidestep", "sideways|sidestep|shuffl"),
     ("turn", "^(turn|rotat)"),
-    ("stand", "^(stand|stay|wait)"),
-    ("back", r"backward|steps? back\b"),
+    ("stand", "^(stand|stay|wait|stop|com)"),
+    ("back", r"backward|step\w* back\b"),
     ("march", "march|in place|on the spot"),
     ("run", "^(run|jog)"),
     ("walk", ""),
@@ -1321,7 +1346,8 @@ _WAY_FACTS: tuple[_Fact, ...] = (
     ("run", "fast|quickly|high speed", lambda m, w, s: m.speed > 2.3),
     ("march turn jump", "in place|on the spot", lambda m, w, s: m.away < .3),
     ("march", "knees", lambda m, w, s: m.j[:, 4:6, 1].max(0).min() > .5),
-    ("stand", "stand|stay|wait", lambda m, w, s: m.away < .1),
+    ("stand", "stand|stay|wait|stop", lambda m, w, s: m.away < .1),
+    ("turn", "turn(s|ing)? around", lambda m, w, s: abs(abs(m.turn) - np.pi) < .4),
     ("turn", "90 degrees|quarter turn", lambda m, w, s: abs(abs(m.turn) - np.pi / 2) < .4),
     ("turn", "180 degrees|halfway", lambda m, w, s: abs(abs(m.turn) - np.pi) < .4),
     ("turn", "360 degrees|all the way", lambda m, w, s: abs(abs(m.turn) - 2 * np.pi) < .6),
@@ -1358,11 +1384,17 @@ _LIMB_FACTS: tuple[_Fact, ...] = (
 _FACTS = (*_WAY_FACTS, *_BODY_FACTS, *_LIMB_FACTS)
 
 # %% ../nbs/22_synthetic.ipynb #9f942b6a
+def _untold(act: str, m: _Limbs) -> tuple[int, ...]:
+    "The sides that a clause speaks of which names none: the limb that goes higher; for punches, both."
+    if act in ("wave", "kick"):
+        return (int(m.higher(20 if act == "wave" else 10, 1) > 0),)
+    return (0, 1) if act == "punch" else ()
+
 def _check_clause(clause: str, act: str, m: _Limbs) -> list[tuple[str, bool]]:
     "Every statement of one clause, and whether it holds."
     m.pair = (10, 1) if act == "kick" else (20, 16)
     side = re.search(r"\bboth\b", clause) or re.search(r"\b(left|right)\b", clause)
-    sides = _SIDES[side[0]] if side else ()
+    sides = _SIDES[side[0]] if side else _untold(act, m)
     out = [
         (f"{act}: {f[0]}", bool(test(m, _SIGN.get(f[0], 0), sides)))
         for acts, words, test in _FACTS if act in acts.split()

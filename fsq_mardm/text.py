@@ -59,6 +59,14 @@ class TextEncoder:
     def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # -> (B, dim)
         raise NotImplementedError
 
+    def pool(
+        self,
+        states: torch.Tensor,  # (N, S, width) of `encode_tokens`, padded
+        lengths: torch.Tensor,  # (N,) tokens
+    ) -> torch.Tensor:  # (N, dim) float32
+        "The vectors of sentences whose token states are at hand, without encoding them again."
+        return torch.cat([self._pool(states[i:i + 256], lengths[i:i + 256]).float() for i in range(0, len(states), 256)])
+
     @torch.no_grad()
     def encode(
         self,

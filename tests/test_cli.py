@@ -44,7 +44,8 @@ def test_check_finds_what_is_wrong(corpus):
     assert done.returncode == 1 and [p["kind"] for p in json.loads(done.stdout)["problems"]] == ["missing"]
 
 @pytest.mark.parametrize("words, says", [
-    (["sample", "--text_prompt", "a walk"], "expected --ae_name to be a trained run"),
+    (["sample", "--text_prompt", "a walk", "--name", "mine"], "expected --ae_name to be a trained run"),
+    (["demo", "--recipe", "box", "--methods", "AE"], "found 'AE', expected some of FSQ"),
     (["sample", "--text_prompt", ""], "the text is empty"),
     (["sample", "--text_prompt", "a walk", "--motion_length", "7"], "found '7', expected 8 to 24000 frames"),
     (["sample", "--text_prompt", "a walk", "--motion_length", "24001"], "found '24001', expected 8 to 24000 frames"),
@@ -79,8 +80,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, says, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 def test_exit_code_of_the_process(tmp_path):
-    done = run("sample", "--text_prompt", "a walk", cwd=tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/t2m/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
+    done = run("sample", "--text_prompt", "a walk", "--dataset_name", "kit", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/kit/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 def test_read_only_folder(capsys):

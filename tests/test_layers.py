@@ -11,7 +11,7 @@ LAYERS = {
     "model": "fsq vq bottlenecks autoencoder diffusion diffmlp mardm length windows", "learn": "checkpoints train history",
     "measure": "evaluators metrics topology physics trajectories evaluate cost", "use": "official stages pipeline",
     "paper": "paper.records paper.artefacts paper.plots paper.claims paper.prose paper.article",
-    "top": "viewer warm notebooks workflow arguments pages companion cli"}
+    "top": "viewer warm notebooks workflow arguments pages companion card cli"}
 LEVEL = {module: i for i, layer in enumerate(LAYERS.values()) for module in layer.split()}
 PACKAGE = PROJECT/"fsq_mardm"
 name_of = lambda path: ".".join(path.relative_to(PACKAGE).with_suffix("").parts)

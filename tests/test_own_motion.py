@@ -72,7 +72,8 @@ TYPED = """a person walks forward|someone runs fast|a man jumps|a person kicks w
 a person waves with the left hand|a person turns left|a person walks and then waves|a person runs and then stops|a person steps back|
 a person raises both arms"""
 ODD = """a person xyzzies|florble the grommet|a man surfs on a wave of lava|asdf qwer|eine Person geht nach vorne und winkt|
-ein Mann springt hoch|der Mann läuft schnell|一个人向前走|人が歩く|человек идёт вперёд|un homme marche vers la gauche|una persona corre y salta"""
+ein Mann springt hoch|der Mann läuft schnell|
+一个人向前走|人が歩く|человек идёт вперёд|un homme marche vers la gauche|una persona corre y salta"""
 
 def test_warnings_come_when_they_should_and_only_then():
     known = read_known(PROJECT/"fsq_mardm/models/synthetic")
