@@ -631,7 +631,7 @@ DEMO: dict[str, Any] = dict(
     ae=dict(steps=1200, batch_size=64, lr=1e-3, warm_up_iter=60, milestones=(900,),
             overrides=dict(width=64, latent_dim=64, dropout=0.)),
     generator=dict(steps=1500, batch_size=32, lr=1e-3, warm_up_iter=60, milestones=(1100,), ema=.99, bucket=8, diffmlps_batch_mul=2,
-                   overrides=dict(latent_dim=128, ff_size=512, dropout=.05, head=dict(depth=3, width=192))),
+                   overrides=dict(latent_dim=128, ff_size=512, dropout=.05, rotary=True, head=dict(depth=3, width=192))),
     length=dict(steps=1000),
     encoder="minilm",
 )
@@ -648,7 +648,7 @@ BOX: dict[str, Any] = dict(  # a model that can come with the package
     generator=dict(steps=3000, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
                    cond_drop_prob=.2,
                    overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
-                                  stratified=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
+                                  stratified=True, rotary=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
     encoder="minilm",
 )
 RECIPES = {"demo": DEMO, "box": BOX}
