@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MASK_SCHEDULES', 'MARDM_SIZES', 'MARDM_MODELS', 'masked_counts', 'reveal_steps', 'draw_each', 'draw_ranks',
-           'InputProcess', 'PositionalEncoding', 'Attention', 'MLP', 'ModulatedBlock', 'MARDM', 'check_lengths',
-           'Sampling', 'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
+           'InputProcess', 'PositionalEncoding', 'turns', 'rotate', 'Attention', 'MLP', 'ModulatedBlock', 'MARDM',
+           'check_lengths', 'Sampling', 'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
 
 # %% ../nbs/36_mardm.ipynb #5e71e0c3
 import math
@@ -79,6 +79,27 @@ class PositionalEncoding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor: return self.dropout(x + self.pe[:x.shape[1], 0])
 
+# %% ../nbs/36_mardm.ipynb #36a0c0e1
+def turns(
+    positions: Tensor,  # (..., L)
+    width: int,  # of one attention head
+    longest: float = 1000.0,  # wavelengths go from 2 pi to 2 pi times so many tokens
+) -> Tensor:  # (..., 1, L, width/2, 2) cosine and sine, for every head alike
+    "The rotation of each pair of channels at each position."
+    rates = longest**(-torch.arange(0, width, 2, device=positions.device)/width)
+    angles = positions[..., None, :, None]*rates
+    return torch.stack([angles.cos(), angles.sin()], -1)
+
+def rotate(
+    x: Tensor,  # (B, heads, L, width)
+    turn: Tensor,  # of `turns`
+) -> Tensor:  # of the shape of `x`
+    "Turn pairs of neighbouring channels."
+    a, b = x.unflatten(-1, (-1, 2)).unbind(-1)
+    cos, sin = turn.to(x.dtype).unbind(-1)
+    return torch.stack([a*cos - b*sin, a*sin + b*cos], -1).flatten(-2)
+
+# %% ../nbs/36_mardm.ipynb #36a0c0e3
 class Attention(nn.Module):
     "Multi-head attention of (B, L, width) on itself or on `source` (B, S, width); keys where `allowed` is False are not looked at."
     def __init__(self, width: int, heads: int, dropout: float):
@@ -86,10 +107,11 @@ class Attention(nn.Module):
         self.heads, self.dropout = heads, dropout
         self.key, self.query, self.value, self.proj = (nn.Linear(width, width) for _ in range(4))
 
-    def forward(self, x: Tensor, allowed: Tensor | None, source: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, allowed: Tensor | None, source: Tensor | None = None, turn: Tensor | None = None) -> Tensor:
         source = x if source is None else source
         split = lambda y: y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         q, k, v = split(self.query(x)), split(self.key(source)), split(self.value(source))
+        if turn is not None: q, k = rotate(q, turn), rotate(k, turn)
         mask = None if allowed is None else allowed[:, None, None]
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.dropout if self.training else 0.)
         return F.dropout(self.proj(x.transpose(1, 2).flatten(2)), self.dropout, self.training)
@@ -114,9 +136,10 @@ class ModulatedBlock(nn.Module):
         if reads_words:
             self.word_norm, self.word_attn = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False), Attention(width, heads, dropout)
 
-    def forward(self, x: Tensor, c: Tensor, allowed: Tensor | None, words: Tensor | None = None, spoken: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor, allowed: Tensor | None, words: Tensor | None = None, spoken: Tensor | None = None,
+                turn: Tensor | None = None) -> Tensor:
         shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, -1)
-        x = torch.addcmul(x, gate1, self.attn(torch.addcmul(shift1, self.norm1(x), 1+scale1), allowed))
+        x = torch.addcmul(x, gate1, self.attn(torch.addcmul(shift1, self.norm1(x), 1+scale1), allowed, turn=turn))
         if words is not None: x = x + self.word_attn(self.word_norm(x), spoken, words)
         return torch.addcmul(x, gate2, self.mlp(torch.addcmul(shift2, self.norm2(x), 1+scale2)))
 
@@ -144,6 +167,7 @@ class MARDM(nn.Module):
         standardise_cond: bool = False,  # text vectors to mean 0 and deviation 1, see `set_condition_statistics`
         standardise_latents: bool = False,  # likewise what the transformer reads, see `set_latent_statistics`
         stratified: bool = False,  # times and shares of hidden tokens evenly spread over a batch
+        rotary: bool = False,  # attention by distance, too, see `turns`
         text_tokens: bool = False,  # the blocks look at the states of the text's tokens, too; see `words`
         seed: int | None = None,  # of the starting weights; None takes torch's global generator
     ):
@@ -152,7 +176,7 @@ class MARDM(nn.Module):
         self.config["target_dim"], self.config["head"] = target_dim or ae_dim, to_plain(head)
         _check_config(self.config)
         for name in ("ae_dim", "target_dim", "cond_dim", "latent_dim", "cond_mode", "diffmlps_batch_mul", "cond_drop_prob",
-                     "random_latents", "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified", "text_tokens"):
+                     "random_latents", "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified", "rotary", "text_tokens"):
             setattr(self, name, self.config[name])
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None: torch.default_generator.manual_seed(seed)
@@ -198,6 +222,8 @@ def _check_config(config: dict):
             raise ConfigError(f"{name}: found {config[name]!r}, expected a positive integer")
     if config["latent_dim"] % config["num_heads"] or config["latent_dim"] % 2:
         raise ConfigError(f"latent_dim: found {config['latent_dim']}, expected an even multiple of num_heads = {config['num_heads']}")
+    if config["rotary"] and config["latent_dim"]//config["num_heads"] % 2:
+        raise ConfigError(f"rotary: found heads of width {config['latent_dim']//config['num_heads']}, expected an even one")
     if config["standardise_cond"] and config["cond_mode"] != "text": raise ConfigError("standardise_cond: found True without text, expected False")
     if config["text_tokens"] and config["cond_mode"] != "text": raise ConfigError("text_tokens: found True without text, expected False")
     for name in ("dropout", "cond_drop_prob"):
@@ -260,10 +286,13 @@ def trunk(
     c = self.condition(None if uncond else cond, B, drop)
     if self.standardise_latents: latents = (latents - self.latent_mean)/self.latent_std
     x, words = self.position_enc(self.input_process(latents)), self.words(None if uncond else cond, B, drop)
+    places = torch.arange(L, device=x.device)[None]
     if hidden is not None:
         order = (hidden.long() + (0 if padding_mask is None else 2*padding_mask)).argsort(dim=1, stable=True)
         x, allowed = x.take_along_dim(order[..., None], 1), None if allowed is None else allowed.take_along_dim(order, 1)
-    for block in self.MARTransformer: x = block(x, c, allowed, *words)
+        places = order
+    turn = turns(places, self.position_enc.pe.shape[-1]//self.MARTransformer[0].attn.heads) if self.rotary else None
+    for block in self.MARTransformer: x = block(x, c, allowed, *words, turn=turn)
     return x if hidden is None else x.take_along_dim(order.argsort(1)[..., None], 1)
 
 # %% ../nbs/36_mardm.ipynb #11fbc937
@@ -523,9 +552,9 @@ def _fill(
 ) -> Tensor:
     "Make the tokens marked by `fill`, a few at a time; returns `target`."
     plan, device = _plan(fill, o, latents.device), latents.device
-    padding = (torch.arange(fill.shape[1]) >= lengths[:, None]).to(device)
-    cond = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(device)
-    s = SamplingState(target, self._hide(latents, fill.to(device)), padding, cond, self._draw_noise(fill, o, device), o.counts or Evaluations())
+    padding = (torch.arange(fill.shape[1]) >= lengths[:, None]).to(device, non_blocking=True)
+    cond = None if cond is None or self.cond_mode == "uncond" else torch.as_tensor(cond).to(device, non_blocking=True)
+    s = SamplingState(target, self._hide(latents, fill.to(device, non_blocking=True)), padding, cond, self._draw_noise(fill, o, device), o.counts or Evaluations())
     for step in plan:
         z, free = self._read(s, step)                      # what the known tokens say about the others
         new = self._denoise(s, step, z, free, o)           # targets grown from noise under it
@@ -551,7 +580,7 @@ def _guidance(o: Sampling, hidden_at: Tensor, i: int, fill: Tensor):
 def _draw_noise(self: MARDM, fill, o, device) -> Tensor:
     "The head's noise (B, L, draws, d), drawn at once, so that a token's own depends on nothing else."
     draws = max(self.DiffMLPs.draws(*self.DiffMLPs.settle(o.solver, o.steps_at(i))) for i in range(o.time_steps))
-    return draw_each(fill, (draws, self.target_dim), draw_normal, o.generator).to(device)
+    return draw_each(fill, (draws, self.target_dim), draw_normal, o.generator).to(device, non_blocking=True)
 
 @patch
 def _read(self: MARDM, s: SamplingState, step: Reveal) -> tuple[Tensor, Tensor | None]:
@@ -614,7 +643,7 @@ def _finish(self: MARDM, target, latents, fill, lengths, cond, o) -> Tensor:
     try: target = self._fill(target, latents, fill, lengths, cond, o)
     finally: self.train(training)
     if o.bottleneck is not None and (o.snap or self.snap) == "end":
-        target = torch.where(fill.to(target.device)[..., None], o.bottleneck.snap(target), target)
+        target = torch.where(fill.to(target.device, non_blocking=True)[..., None], o.bottleneck.snap(target), target)
     return target
 
 @patch

@@ -75,6 +75,7 @@ def frechet_statistics(
     mean = x.mean(0)
     return mean, torch.linalg.qr((x - mean)/(len(x) - 1)**0.5, mode="r").R
 
+# %% ../nbs/51_metrics.ipynb #fdb18b43
 def frechet_distance(
     real: ArrayLike | tuple,  # (N, D) embeddings, or the `frechet_statistics` of them
     gen: ArrayLike | tuple,  # (M, D) embeddings, or their statistics
