@@ -645,7 +645,7 @@ BOX: dict[str, Any] = dict(  # a model that can come with the package
     models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
     ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
             aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
-    generator=dict(steps=3000, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
+    generator=dict(steps=5000, batch_size=16, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
                    cond_drop_prob=.2,
                    overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,
                                   stratified=True, rotary=True, text_tokens=True, head=dict(depth=3, width=192, time_scale=1000))),
