@@ -178,6 +178,7 @@ class Swaps:
     def distance(self) -> np.ndarray:
         return np.linalg.norm(self.gap, axis=1)  # (n,)
 
+# %% ../nbs/52_topology.ipynb #734e63ef
 def swaps(probe: Probe, rng: np.random.Generator, near: bool = False) -> Swaps:
     "One swap a window: difference of the codes and what it did to the motion."
     other = donors(probe, rng, near)
@@ -192,6 +193,7 @@ def swap_correlation(s: Swaps, rng: np.random.Generator, repeats: int = 200) -> 
         return dict(value=0.0, low=0.0, high=0.0, n=len(s.moved))
     return bootstrapped(spearman, s.distance, s.moved, rng=rng, repeats=repeats)
 
+# %% ../nbs/52_topology.ipynb #4ee34bfc
 def swap_curve(s: Swaps, unit: float = 1.0, bins: int = 8, points: int = 150) -> dict:
     "What a figure needs: quartiles of displacement in equally filled bins of distance (in units of `unit`), and some points."
     order = np.argsort(s.distance, kind="stable")
