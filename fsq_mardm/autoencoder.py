@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from .bottlenecks import (BoundedBottleneck, FSQBottleneck, IdentityBottleneck, MetricFSQBottleneck, ScrambledBottleneck,
                                    ScrambledLevelsBottleneck, VQBottleneck)
 from .config import ConfigError, derive_seed, replace
-from .features import joint_steps, local_joints
+from .features import joint_steps, local_joints, root_angle
 from .fsq import FSQ, FSQ_LEVELS
 from .skeleton import Skeleton, index_of, set_bone_lengths, skeleton_of
 from .vq import RVQ, VQ
@@ -476,12 +476,14 @@ def motion_losses(
     mean: Tensor, std: Tensor,  # (D,) of the normalisation
     skeleton: Skeleton,
     kind: str = "l1_smooth",  # mse, or l1
-) -> dict:  # velocity, acceleration, feet: scalars
-    "Errors of the steps of all joints, of their change, and of where the feet are above the ground and how they move on it."
+) -> dict:  # velocity, acceleration, feet, root: scalars
+    "Errors of the steps of all joints, of their change, of where the feet are and how they move on the ground, and of the root's path and turn."
     unit, loss, feet = std[4:skeleton.essential_dim].mean(), POINTWISE[kind], index_of(skeleton.feet)
     made, real = (v.float() * std + mean for v in (pred, x))
     high = [local_joints(v, skeleton.n_joints)[..., feet, 1] / unit for v in (made, real)]
     a, b = (joint_steps(v, skeleton.n_joints) / unit for v in (made, real))
     planted = ((b[..., feet, :] * unit).square().sum(-1) < skeleton.feet_threshold).float()
     slide = (loss(a[..., feet, :], b[..., feet, :]).mean(-1) * planted).sum() / planted.sum().clamp(min=1)
-    return dict(velocity=loss(a, b).mean(), acceleration=loss(a.diff(dim=1), b.diff(dim=1)).mean(), feet=loss(*high).mean() + slide)
+    root = loss(pred[..., :4].float(), x[..., :4].float()).mean() + loss(root_angle(made), root_angle(real)).mean()
+    steps, change = loss(a, b).mean(), loss(a.diff(dim=1), b.diff(dim=1)).mean()
+    return dict(velocity=steps, acceleration=change, feet=loss(*high).mean() + slide, root=root)

@@ -629,7 +629,7 @@ def chain_motion(
 DEMO: dict[str, Any] = dict(
     corpus=dict(n_clips=600),
     ae=dict(steps=1200, batch_size=64, lr=1e-3, warm_up_iter=60, milestones=(900,),
-            overrides=dict(width=64, latent_dim=64, dropout=0.)),
+            aux_loss_root=1., overrides=dict(width=64, latent_dim=64, dropout=0., rigid=True)),
     generator=dict(steps=1500, batch_size=32, lr=1e-3, warm_up_iter=60, milestones=(1100,), ema=.99, bucket=8, diffmlps_batch_mul=2,
                    overrides=dict(latent_dim=128, ff_size=512, dropout=.05, rotary=True, head=dict(depth=3, width=192))),
     length=dict(steps=1000),
@@ -643,8 +643,8 @@ DEMO_MODELS = {
 BOX: dict[str, Any] = dict(  # a model that can come with the package
     corpus=dict(n_clips=4000),
     models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
-    ae=dict(steps=1600, batch_size=32, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
-            aux_loss_acceleration=.5, aux_loss_feet=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
+    ae=dict(steps=3000, batch_size=8, lr=1e-3, warm_up_iter=60, schedule="linear", recons_loss="l1_smooth", aux_loss_velocity=.5,
+            aux_loss_acceleration=.5, aux_loss_feet=1., aux_loss_root=1., overrides=dict(width=96, latent_dim=64, dropout=0., rigid=True)),
     generator=dict(steps=5000, batch_size=16, lr=1e-3, warm_up_iter=60, schedule="linear", ema=.99, bucket=8, diffmlps_batch_mul=2,
                    cond_drop_prob=.2,
                    overrides=dict(latent_dim=128, ff_size=512, num_layers=2, dropout=.05, standardise_cond=True, standardise_latents=True,

@@ -43,6 +43,7 @@ class AutoencoderSettings(Optimisation):
     aux_loss_velocity: float = 0.  # weight of the loss on steps of the joints, see `motion_losses`
     aux_loss_acceleration: float = 0.  # ... on their change
     aux_loss_feet: float = 0.  # ... on the heights of the feet and their steps on the ground
+    aux_loss_root: float = 0.  # ... on the root's path and turn
     overrides: dict = field(default_factory=dict)  # settings of the autoencoder, e.g. {"metric": 0.2}
 
 # %% ../nbs/58_stages.ipynb #9cb40c8a
@@ -70,7 +71,8 @@ def train_autoencoder(
     split = corpus.split("train", rules=False)
     if ae.cfg.rigid:
         ae.body.given(corpus.essential_mean, corpus.essential_std, bone_lengths(split))
-    motion = dict(velocity=s.aux_loss_velocity, acceleration=s.aux_loss_acceleration, feet=s.aux_loss_feet)
+    names = ("velocity", "acceleration", "feet", "root")
+    motion = {name: getattr(s, f"aux_loss_{name}") for name in names}
     loss_fn = ae_loss_fn(
         split.pack(device),
         s.window_size,
