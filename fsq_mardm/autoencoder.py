@@ -477,7 +477,7 @@ def motion_losses(
     skeleton: Skeleton,
     kind: str = "l1_smooth",  # mse, or l1
 ) -> dict:  # velocity, acceleration, feet, root: scalars
-    "Errors of the steps of all joints, of their change, of where the feet are and how they move on the ground, and of the root's path and turn."
+    "Errors of the steps of all joints, of their change, of the feet on and above the ground, and of the root's path and turn."
     unit, loss, feet = std[4:skeleton.essential_dim].mean(), POINTWISE[kind], index_of(skeleton.feet)
     made, real = (v.float() * std + mean for v in (pred, x))
     high = [local_joints(v, skeleton.n_joints)[..., feet, 1] / unit for v in (made, real)]
