@@ -72,3 +72,18 @@ def test_every_import_is_declared():
             if isinstance(node, ast.ImportFrom) and not node.level: names = [node.module]
             for top in {n.split(".")[0] for n in names} - sys.stdlib_module_names - optional:
                 assert canonicalize_name(called.get(top, top)) in declared, f"{path.name} imports {top}"
+
+def test_the_packaged_model_does_what_its_sentence_says():
+    import numpy as np
+    import torch
+
+    from fsq_mardm.pipeline import box_folder
+    from fsq_mardm.skeleton import bones
+    from fsq_mardm.stages import TextToMotion
+    model = TextToMotion.from_pretrained(box_folder())
+    walks, stands = model.joints(["a person walks forward", "a person raises both arms"], [120, 120], [0, 1], time_steps=10, cfg=4.5, solver_steps=4)
+    gone = lambda joints: float(np.linalg.norm(joints[-1, 0, [0, 2]] - joints[0, 0, [0, 2]]))
+    assert gone(walks) > 1.5 > .5 > gone(stands)
+    assert stands[..., 1].max() > walks[..., 1].max() + .05  # hands above the head
+    lengths = bones(torch.as_tensor(walks), model.skeleton).norm(dim=-1)
+    assert float((lengths.amax(0)/lengths.amin(0)).max()) < 1.001  # nothing stretches
