@@ -50,7 +50,7 @@ $(VENV)/.installed: requirements.lock
 	touch $@
 
 paper: env
-	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" --methods="$$METHODS" $${PUBLISHED:+--published="$$PUBLISHED"} $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
+	@$(BIN)/python -m fsq_mardm.cli paper --preset="$$PRESET" --corpus="$$CORPUS" --source="$$SOURCE" --seeds="$$SEEDS" $${METHODS:+--methods="$$METHODS"} $${PUBLISHED:+--published="$$PUBLISHED"} $${CORES:+--cores="$$CORES"} $${CACHE:+--cache="$$CACHE"}
 
 demo: env
 	@$(BIN)/python -m fsq_mardm.cli demo

@@ -81,7 +81,8 @@ def test_the_packaged_model_does_what_its_sentence_says():
     from fsq_mardm.skeleton import bones
     from fsq_mardm.stages import TextToMotion
     model = TextToMotion.from_pretrained(box_folder())
-    walks, stands = model.joints(["a person walks forward", "a person raises both arms"], [120, 120], [0, 1], time_steps=10, cfg=4.5, solver_steps=4)
+    sentences = ["a person walks forward", "a person raises both arms"]
+    walks, stands = model.joints(sentences, [120, 120], [0, 1], time_steps=10, cfg=4.5, solver_steps=4)
     gone = lambda joints: float(np.linalg.norm(joints[-1, 0, [0, 2]] - joints[0, 0, [0, 2]]))
     assert gone(walks) > 1.5 > .5 > gone(stands)
     assert stands[..., 1].max() > walks[..., 1].max() + .05  # hands above the head

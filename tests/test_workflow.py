@@ -113,6 +113,7 @@ def test_make_hands_settings_on_as_they_are(text, tmp_path):
     assert json.loads(make("paper", *given).stdout) == ["-m", "fsq_mardm.cli", "paper", *expected]
     assert json.loads(make("paper", **dict(g.split("=", 1) for g in given)).stdout)[3:] == expected   # the same from the environment
     assert json.loads(make("paper", *given, f"CACHE={text}").stdout)[-1] == f"--cache={text}"
+    assert json.loads(make("paper", *given, f"METHODS={text}").stdout)[-1] == f"--methods={text}"
     assert json.loads(make("promote", *given).stdout)[-1] == f"runs/0007-{text}"
     assert sorted(os.listdir(tmp_path)) == [".installed", "bin"]
 
@@ -120,7 +121,7 @@ def test_project_and_source_of_any_name(tmp_path):
     "A copy of the project in a folder with a space, a corpus in one that a shell would stumble over: one node is really made."
     project, source = tmp_path/"my project", tmp_path/"it's $(touch X); `touch X` {z} \"q\" &"/"0007"
     for name in ("nbs", "fsq_mardm", "workflow"): shutil.copytree(PROJECT/name, project/name, ignore=shutil.ignore_patterns("__pycache__"))
-    make_synthetic(source, n_clips=12, seed=0)
+    make_synthetic(source, n_clips=240, seed=0)  # enough for an evaluator
     assert run_graph(PaperSettings(corpus="0007", source=str(source)), project, cores=2, more=("--until", "prepare_data")) == 0
     made = project/"runs/smoke-0007"
     assert (made/"notebooks/prepare_data.ipynb").is_file() and (made/"data/0007/corpus.json").is_file()
