@@ -28,7 +28,7 @@ from .config import CheckpointError, ConfigError, DataError, atomic_file, derive
 from .features import features_to_joints, full_from_essential
 from .metrics import (clip_score, distinct_pools, diversity, duplicate_ceiling, frechet_distance, frechet_statistics,
                                gallery_retrieval, matching_score, mpjpe, multimodality, r_precision)
-from .physics import jerk_distance, kinematic_distance, kinematics, over_clips, physics_metrics, rows_by_length
+from .physics import jerk_distance, kinematic_distance, kinematics, over_clips, physics_metrics, rows_by_length, turn_distance
 from .stats import student
 
 # %% ../nbs/55_evaluate.ipynb #c20bee12
@@ -57,7 +57,8 @@ def measure_bodies(
     s, rows = split.skeleton, rows_by_length([len(m) for m in motions])
     def measured(some: np.ndarray) -> Bodies:
         joints = features_to_joints(np.stack([motions[i] for i in some]).astype(np.float64), s.n_joints)
-        physics = physics_metrics(joints, split.fps, feet=(s.left_feet[1], s.right_feet[1]), scale=s.to_metres, parents=s.parents)
+        physics = physics_metrics(joints, split.fps, feet=(s.left_feet[1], s.right_feet[1]), scale=s.to_metres, parents=s.parents,
+                                  face=s.face_joints)
         return Bodies(physics, kinematics(joints, split.fps, scale=s.to_metres, chains=s.chains))
     return Bodies.joined([measured(some) for some in rows]).part(np.argsort(np.concatenate(rows)))
 
@@ -191,8 +192,9 @@ def score(
     return found | text_scores(reference.text[asked], motion, reference.words(caption), seed, pool)
 
 def body_scores(reference: Reference, bodies: Bodies) -> dict[str, float]:
-    "Each physical measure over motions, and the distances of jerk and of kinematics to those of real motion."
+    "Each physical measure over motions, and the distances of jerk, turns and kinematics to those of real motion."
     return {**over_clips(bodies.physics), "jerk_distance": jerk_distance(reference.physics["jerk"], bodies.physics["jerk"]),
+            "turn_distance": turn_distance(reference.physics["turn"], bodies.physics["turn"]),
             "kinematic": kinematic_distance(reference.bodies.kinematics, bodies.kinematics)}
 
 # %% ../nbs/55_evaluate.ipynb #e1edee5a

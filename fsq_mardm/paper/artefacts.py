@@ -60,6 +60,8 @@ METRICS = {
     "multimodality": Metric("MultiModality", "→", 3),
     "jerk": Metric("Jerk m/s³", "→", 1),
     "jerk_distance": Metric("Jerk distance", "↓", 2),
+    "turn": Metric("Turn, °", "→", 1),
+    "turn_distance": Metric("Turn distance, °", "↓", 1, "distance of turns"),
     "skating": Metric("Foot skating", "", 3),
     "bone_variation": Metric("Bones vary, %", "↓", 1),
     "code_usage": Metric("Used, % of codes", "", 1),
