@@ -2,21 +2,20 @@
 import filecmp, shutil, subprocess, sys
 from pathlib import Path
 
-import nbformat, pytest
+import forked, nbformat, pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(PROJECT.glob("nbs/**/*.ipynb"))
 DEFINITIONS = [n for n in NOTEBOOKS if n.parent.name == "nbs"]
 name = lambda n: str(n.relative_to(PROJECT))
 
-def run(*command, **options):
-    command = [str(Path(sys.executable).parent/command[0]), *command[1:]]
-    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, **options)
+@pytest.fixture(scope="module")
+def imported():
+    forked.import_all()
 
 @pytest.mark.parametrize("notebook", DEFINITIONS, ids=name)
-def test_definition_notebook_runs(notebook):
-    done = run("nbdev_test", "--path", name(notebook), "--n_workers", "0", "--do_print", timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_definition_notebook_runs(notebook, imported, tmp_path):
+    assert forked.run_in_copy(notebook, tmp_path/"said", seconds=300) == 0, (tmp_path/"said").read_text()
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
 def test_notebook_is_clean(notebook):
