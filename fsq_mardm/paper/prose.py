@@ -165,6 +165,7 @@ def counts(self: Paper) -> str:
 # %% ../../nbs/64_paper.prose.ipynb #364f2683
 MAIN_ROWS = {
     "AE": "over continuous latents",
+    "AE-6d": "over six bounded coordinates that are not rounded",
     "VQ": "over a learned codebook",
     "FSQ": "over the grid with a velocity head",
     "FSQ-Grid": "over the grid with a posterior over its levels",
