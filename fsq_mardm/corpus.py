@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MAX_LENGTH', 'PUBLISHED', 'Caption', 'format_caption', 'parse_caption', 'read_lines', 'read_captions', 'parse_array',
-           'read_array', 'Clip', 'check_id', 'twin_base', 'split_ids', 'average_groups', 'write_corpus', 'toy_features',
-           'read_split', 'load_corpus', 'Corpus', 'Split', 'bone_lengths', 'Account', 'account', 'PackedSplit',
-           'MotionBatch', 'windows', 'gather', 'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report',
+           'read_array', 'Clip', 'check_id', 'twin_base', 'split_ids', 'average_groups', 'toy_features', 'write_corpus',
+           'read_split', 'Corpus', 'load_corpus', 'Split', 'bone_lengths', 'Account', 'account', 'PackedSplit',
+           'windows', 'gather', 'MotionBatch', 'pad_batch', 'epoch_plan', 'eval_plan', 'Problem', 'Report',
            'count_entries', 'check_corpus']
 
 # %% ../nbs/20_corpus.ipynb #810e9e8b
@@ -208,6 +208,18 @@ def _deal(n: int, share: np.ndarray, carry: np.ndarray) -> tuple[np.ndarray, np.
         counts[np.argmin(np.where(counts > 0, due - counts, np.inf))] -= 1
     return counts, due - counts
 
+# %% ../nbs/20_corpus.ipynb #c54046fc
+def _together(ids: list[str], labels: dict[str, Any]) -> dict[str, list[list[str]]]:
+    "Label -> its clips, each with its mirrored twin; labels and clips in the order of their names."
+    known = set(ids)
+    groups: dict[str, list[str]] = {}
+    for i in ids:
+        groups.setdefault(twin_base(i, known), []).append(i)
+    by_label: dict[str, list[list[str]]] = {}
+    for base in sorted(groups):
+        by_label.setdefault(str(labels[base]), []).append(groups[base])
+    return dict(sorted(by_label.items()))
+
 # %% ../nbs/20_corpus.ipynb #5a1fb016
 def split_ids(
     ids: Iterable[str],
@@ -221,27 +233,16 @@ def split_ids(
         raise ConfigError(f"fractions: {fractions}, expected shares that add up to 1")
     if len(set(ids)) < len(ids):
         raise DataError(f"split_ids: {len(ids) - len(set(ids))} identifiers stand twice, expected each once")
-    labels = (
-        strata
-        if isinstance(strata, dict)
-        else dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
-    )
-    known = set(ids)
-    groups: dict[str, list[str]] = {}  # a clip and its twin
-    for i in ids:
-        groups.setdefault(twin_base(i, known), []).append(i)
-    by_label: dict[str, list[str]] = {}
-    for base in groups:
-        by_label.setdefault(str(labels[base]), []).append(base)
+    if not isinstance(strata, dict):
+        strata = dict(zip(ids, strata if strata is not None else [""] * len(ids), strict=True))
     share, carry = np.array(list(fractions.values())), np.zeros(len(fractions))
     where: dict[str, str] = {}
-    for label in sorted(by_label):
-        bases = sorted(by_label[label])
-        counts, carry = _deal(len(bases), share, carry)
-        order = numpy_rng(seed, "split", label).permutation(len(bases))
+    for label, groups in _together(ids, strata).items():
+        counts, carry = _deal(len(groups), share, carry)
         names = np.repeat(np.array(list(fractions)), counts)
+        order = numpy_rng(seed, "split", label).permutation(len(groups))
         for position, name in zip(order, names):
-            where.update({i: str(name) for i in groups[bases[position]]})
+            where.update({i: str(name) for i in groups[position]})
     return {name: [i for i in ids if where[i] == name] for name in fractions}
 
 # %% ../nbs/20_corpus.ipynb #a0119e31
@@ -309,6 +310,11 @@ def _first_bad_frame(values: np.ndarray) -> int | None:
     bad = np.argwhere(~np.isfinite(values))
     return int(bad[0][0]) if len(bad) else None
 
+# %% ../nbs/20_corpus.ipynb #2860b504
+def toy_features(frames: int, skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray:  # (frames, 263 | 251) float32
+    "Smooth random features, for tests."
+    return np.cumsum(rng.normal(0, .01, (frames, skeleton.full_dim)), 0).astype(np.float32)
+
 # %% ../nbs/20_corpus.ipynb #62e0dd41
 def _write_clip(folder: Path, clip: Clip, skeleton: Skeleton) -> None:
     "Check one clip and write its three files."
@@ -330,15 +336,37 @@ def _write_clip(folder: Path, clip: Clip, skeleton: Skeleton) -> None:
         "".join(format_caption(c) + "\n" for c in clip.captions), encoding="utf-8"
     )
 
-# %% ../nbs/20_corpus.ipynb #2c0d19bc
-def _write_lists(folder: Path, splits: dict[str, list[str]], moments: _Moments, factors: dict) -> None:
-    "What stands beside the clips: split files, statistics, known factors."
-    for split, ids in splits.items():
-        (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
-    np.save(folder/"Mean.npy", moments.mean)
-    np.save(folder/"Std.npy", average_groups(moments.std))
-    if factors:
-        write_json(folder/"factors.json", factors)
+# %% ../nbs/20_corpus.ipynb #ac247047
+@dataclass
+class _Written:
+    "What is known of the clips that were written."
+    moments: _Moments  # of the training split
+    ids: set[str] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=lambda: dict(clips=0, frames=0, captions=0))
+    factors: dict[str, dict[str, float]] = field(default_factory=dict)  # of the clips that have some
+
+    def add(self, clip: Clip, trains: bool) -> None:
+        "Take in a clip; only those that train make the statistics."
+        self.ids.add(clip.id)
+        if trains:
+            self.moments.add(clip.features)
+        if clip.factors:
+            self.factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
+        for what, n in (("clips", 1), ("frames", len(clip.features)), ("captions", len(clip.captions))):
+            self.counts[what] += n
+
+# %% ../nbs/20_corpus.ipynb #c6edee2c
+def _write_clips(folder: Path, clips: Iterable[Clip], where: dict[str, str], skeleton: Skeleton) -> _Written:
+    "Write one clip after the other; `where` says in which split each is."
+    for sub in ("new_joint_vecs", "new_joints", "texts"):
+        (folder/sub).mkdir()
+    written = _Written(_Moments(skeleton.full_dim))
+    for clip in clips:
+        if clip.id in written.ids:
+            raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
+        _write_clip(folder, clip, skeleton)
+        written.add(clip, where.get(clip.id) == "train")
+    return written
 
 # %% ../nbs/20_corpus.ipynb #986d9ec5
 def _check_written(root: Path, written: set[str], where: dict[str, str]) -> None:
@@ -348,6 +376,16 @@ def _check_written(root: Path, written: set[str], where: dict[str, str]) -> None
     absent = next((f"{split}.txt names {i!r}" for i, split in where.items() if i not in written), None)
     if absent:
         raise DataError(f"{root}: split {absent}, but no such clip was given")
+
+# %% ../nbs/20_corpus.ipynb #2c0d19bc
+def _write_lists(folder: Path, splits: dict[str, list[str]], written: _Written) -> None:
+    "What stands beside the clips: split files, statistics, known factors."
+    for split, ids in splits.items():
+        (folder/f"{split}.txt").write_text("".join(f"{i}\n" for i in ids))
+    np.save(folder/"Mean.npy", written.moments.mean)
+    np.save(folder/"Std.npy", average_groups(written.moments.std))
+    if written.factors:
+        write_json(folder/"factors.json", written.factors)
 
 # %% ../nbs/20_corpus.ipynb #b365d0b8
 def write_corpus(
@@ -365,66 +403,16 @@ def write_corpus(
     "Write a corpus in HumanML3D's layout, whole or not at all."
     root, skeleton, where = Path(root), _skeleton(skeleton), _check_splits(splits)
     with atomic_dir(root) as folder:
-        for sub in ("new_joint_vecs", "new_joints", "texts"):
-            (folder/sub).mkdir()
-        moments, counts, factors = _Moments(skeleton.full_dim), dict(clips=0, frames=0, captions=0), {}
-        written: set[str] = set()
-        for clip in clips:
-            if clip.id in written:
-                raise DataError(f"clip {clip.id}: written twice, expected each identifier once")
-            _write_clip(folder, clip, skeleton)
-            written.add(clip.id)
-            if where.get(clip.id) == "train":
-                moments.add(clip.features)
-            if clip.factors:
-                factors[clip.id] = {k: float(v) for k, v in clip.factors.items()}
-            counts["clips"] += 1
-            counts["frames"] += len(clip.features)
-            counts["captions"] += len(clip.captions)
-        _check_written(root, written, where)
-        _write_lists(folder, splits, moments, factors)
-        counts.update({s: len(ids) for s, ids in splits.items()})
-        info = dict(
-            extra or {},
-            name=name,
-            skeleton=skeleton.name,
-            fps=float(skeleton.fps),
-            joints=list(skeleton.joint_names),
-            licence=licence,
-            source=source,
-            format=1,
-            statistics="train",
-            counts=counts,
-        )
+        written = _write_clips(folder, clips, where, skeleton)
+        _check_written(root, written.ids, where)
+        _write_lists(folder, splits, written)
+        body = dict(skeleton=skeleton.name, fps=float(skeleton.fps), joints=list(skeleton.joint_names))
+        counts = {**written.counts, **{split: len(ids) for split, ids in splits.items()}}
+        info = dict(extra or {}, name=name, **body, licence=licence, source=source, format=1, statistics="train", counts=counts)
         write_json(folder/"corpus.json", dict(info, min_frames=min_frames) if min_frames is not None else info)
     return root
 
-# %% ../nbs/20_corpus.ipynb #2860b504
-def toy_features(frames: int, skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray:  # (frames, 263 | 251) float32
-    "Smooth random features, for tests."
-    return np.cumsum(rng.normal(0, .01, (frames, skeleton.full_dim)), 0).astype(np.float32)
-
-# %% ../nbs/20_corpus.ipynb #b8261294
-def _signature(root: Path) -> str:
-    "Hash of the names, sizes and times of every file that a packed corpus depends on."
-    entries = []
-    for sub in (".", "new_joint_vecs", "texts"):
-        try:
-            listing = list(os.scandir(root/sub))
-        except OSError as e:
-            raise DataError(
-                f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout"
-            ) from None
-        suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
-        for file in listing:
-            if file.name.endswith(suffixes) and not file.name.startswith("."):
-                s = file.stat()
-                entries.append(f"{sub}/{file.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
-    return hashlib.sha256("\n".join([str(_CACHE_FORMAT), *sorted(entries)]).encode()).hexdigest()
-
-_CACHE_FORMAT = 5  # raise when the files of the cache change their meaning
-
-# %% ../nbs/20_corpus.ipynb #0bcd822e
+# %% ../nbs/20_corpus.ipynb #bc711750
 MAX_LENGTH = 200  # clips and parts of this many frames or more are left out
 
 PUBLISHED: dict[str, dict[str, Any]] = {
@@ -432,26 +420,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "kit": dict(name="kit", skeleton="kit", fps=12.5, min_frames=24, statistics="all", whole_first=True),
 }
 
-def _corpus_info(root: Path, name: str | None) -> dict:
-    "The description of a corpus: `corpus.json`, or that of a published corpus, by name or by the width of its features."
-    file = root/"corpus.json"
-    if file.exists():
-        info = _check_info(read_json(file), file)
-    elif name is None or name in PUBLISHED:
-        info = dict(PUBLISHED[name or _guess_published(root)])
-    else:
-        raise DataError(
-            f"{root}: no corpus.json, and {shown(name)} is no published corpus; expected one of {', '.join(PUBLISHED)}"
-        )
-    if name is not None and info["name"] != name:
-        raise DataError(f"{file}: corpus {shown(info['name'])}, expected {shown(name)}")
-    return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
-
-# %% ../nbs/20_corpus.ipynb #cadc9256
+# %% ../nbs/20_corpus.ipynb #4868bb0c
 def _is_rate(v: Any) -> bool:
+    "Whether it can be a number of frames a second."
     return type(v) in (int, float) and 1 <= v <= 1000
 
-# %% ../nbs/20_corpus.ipynb #4868bb0c
 _INFO: dict[str, tuple[Callable[[Any], bool], str]] = {  # field of corpus.json -> what is good, in code and in words
     "name": (lambda v: isinstance(v, str) and 0 < len(v) <= 200, "a name"),
     "skeleton": (lambda v: isinstance(v, str) and v in SKELETONS, f"one of {', '.join(SKELETONS)}"),
@@ -460,6 +433,7 @@ _INFO: dict[str, tuple[Callable[[Any], bool], str]] = {  # field of corpus.json 
     "min_frames": (lambda v: type(v) is int and 4 <= v < MAX_LENGTH, f"a whole number from 4 to {MAX_LENGTH - 1}"),
     "whole_first": (lambda v: type(v) is bool, "true or false"),
 }
+
 def _check_info(info: Any, file: Path) -> dict:
     "`info` if it is a good `corpus.json`; a `DataError` names the field otherwise."
     if not isinstance(info, dict):
@@ -484,6 +458,22 @@ def _guess_published(root: Path) -> str:
     widths = " or ".join(str(SKELETONS[info["skeleton"]].full_dim) for info in PUBLISHED.values())
     raise DataError(f"{first}: {width} features, expected {widths}")
 
+# %% ../nbs/20_corpus.ipynb #0bcd822e
+def _corpus_info(root: Path, name: str | None) -> dict:
+    "The description of a corpus: `corpus.json`, or that of a published corpus, by name or by the width of its features."
+    file = root/"corpus.json"
+    if file.exists():
+        info = _check_info(read_json(file), file)
+    elif name is None or name in PUBLISHED:
+        info = dict(PUBLISHED[name or _guess_published(root)])
+    else:
+        raise DataError(
+            f"{root}: no corpus.json, and {shown(name)} is no published corpus; expected one of {', '.join(PUBLISHED)}"
+        )
+    if name is not None and info["name"] != name:
+        raise DataError(f"{file}: corpus {shown(info['name'])}, expected {shown(name)}")
+    return {**{k: PUBLISHED[info["skeleton"]][k] for k in ("fps", "min_frames")}, **info}
+
 # %% ../nbs/20_corpus.ipynb #2704cd60
 def read_split(path: str | Path) -> list[str]:
     "The identifiers of a split file, in order; `DataError` for a missing file, a bad or repeated identifier."
@@ -498,22 +488,51 @@ def read_split(path: str | Path) -> list[str]:
     return list(ids)
 
 # %% ../nbs/20_corpus.ipynb #d6c76d19
+def _read_statistic(file: Path, skeleton: Skeleton, expected: str) -> np.ndarray:
+    "Mean.npy or Std.npy, of full or essential width; `expected` is numbers or positive numbers."
+    values = read_array(file, (None,))
+    if len(values) not in (skeleton.full_dim, skeleton.essential_dim):
+        widths = f"{skeleton.full_dim} (full) or {skeleton.essential_dim} (essential)"
+        raise DataError(f"{file}: {len(values)} numbers, expected {widths}")
+    if not np.isfinite(values).all() or (expected == "positive numbers" and (values <= 0).any()):
+        raise DataError(f"{file}: holds NaN, infinity or a deviation of 0, expected {expected}")
+    return values
+
 def _read_statistics(root: Path, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    "Mean.npy and Std.npy, of full or essential width."
-    both = []
-    for file in ("Mean.npy", "Std.npy"):
-        values = read_array(root/file, (None,))
-        if len(values) not in (skeleton.full_dim, skeleton.essential_dim):
-            expected = f"{skeleton.full_dim} (full) or {skeleton.essential_dim} (essential)"
-            raise DataError(f"{root/file}: {len(values)} numbers, expected {expected}")
-        if not np.isfinite(values).all() or (file == "Std.npy" and (values <= 0).any()):
+    "Mean and deviation of a corpus, as wide as each other."
+    mean = _read_statistic(root/"Mean.npy", skeleton, "numbers")
+    std = _read_statistic(root/"Std.npy", skeleton, "positive numbers")
+    if len(mean) != len(std):
+        raise DataError(f"{root/'Std.npy'}: {len(std)} numbers, expected {len(mean)} as in Mean.npy")
+    return mean, std
+
+# %% ../nbs/20_corpus.ipynb #f2376a45
+def _read_factors(root: Path) -> dict[str, dict]:
+    "The known factors of each clip; none where there is no `factors.json`."
+    factors = read_json(root/"factors.json") if (root/"factors.json").exists() else {}
+    if not isinstance(factors, dict) or not all(isinstance(v, dict) for v in factors.values()):
+        raise DataError(f"{root/'factors.json'}: expected an object of clips, each an object of numbers")
+    return factors
+
+# %% ../nbs/20_corpus.ipynb #b8261294
+def _signature(root: Path) -> str:
+    "Hash of the names, sizes and times of every file that a packed corpus depends on."
+    entries = []
+    for sub in (".", "new_joint_vecs", "texts"):
+        try:
+            listing = list(os.scandir(root/sub))
+        except OSError as e:
             raise DataError(
-                f"{root/file}: holds NaN, infinity or a deviation of 0, expected {'positive ' * (file == 'Std.npy')}numbers"
-            )
-        both.append(values)
-    if len(both[0]) != len(both[1]):
-        raise DataError(f"{root/'Std.npy'}: {len(both[1])} numbers, expected {len(both[0])} as in Mean.npy")
-    return both[0], both[1]
+                f"{root/sub}: cannot be read ({e.strerror}); expected a folder of a corpus in HumanML3D's layout"
+            ) from None
+        suffixes = {".": (".txt", ".npy", ".json"), "new_joint_vecs": (".npy",), "texts": (".txt",)}[sub]
+        for file in listing:
+            if file.name.endswith(suffixes) and not file.name.startswith("."):
+                s = file.stat()
+                entries.append(f"{sub}/{file.name} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}")
+    return hashlib.sha256("\n".join([str(_CACHE_FORMAT), *sorted(entries)]).encode()).hexdigest()
+
+_CACHE_FORMAT = 5  # raise when the files of the cache change their meaning
 
 # %% ../nbs/20_corpus.ipynb #4596377f
 @dataclass
@@ -526,6 +545,7 @@ class _Packed:
 
 _ARRAYS = ("essential", "rest", "moments")
 
+# %% ../nbs/20_corpus.ipynb #63a3ee19
 def _stamp(file: Path) -> list[int]:
     "Size and times of change, which no writing to the file leaves as they are."
     s = file.stat()
@@ -535,6 +555,14 @@ def _untouched(folder: Path, name: str, index: dict) -> bool:
     "Whether an array is as it was written: by its times, or where they differ, as after copying, by its bytes."
     file = folder/f"{name}.npy"
     return _stamp(file) == index["stamps"][name] or file_fingerprint(file, length=64) == index["digests"][name]
+
+def _write_index(folder: Path, index: dict) -> None:
+    "The index, with a checksum of itself and of each array beside it."
+    arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
+    stamps = {name: _stamp(file) for name, file in arrays.items()}
+    digests = {name: file_fingerprint(file, length=64) for name, file in arrays.items()}
+    text = json.dumps({**index, "stamps": stamps, "digests": digests})
+    (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
 
 # %% ../nbs/20_corpus.ipynb #b94de1ab
 def _open_packed(folder: Path) -> _Packed | None:
@@ -589,22 +617,6 @@ class _ArrayWriter:
         self.file.write(b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + header.ljust(117).encode() + b"\n")
         self.file.close()
 
-# %% ../nbs/20_corpus.ipynb #004473c1
-def _read_factors(root: Path) -> dict[str, dict]:
-    "The known factors of each clip; none where there is no `factors.json`."
-    factors = read_json(root/"factors.json") if (root/"factors.json").exists() else {}
-    if not isinstance(factors, dict) or not all(isinstance(v, dict) for v in factors.values()):
-        raise DataError(f"{root/'factors.json'}: expected an object of clips, each an object of numbers")
-    return factors
-
-def _write_index(folder: Path, index: dict) -> None:
-    "The index, with a checksum of itself and of each array beside it."
-    arrays = {name: folder/f"{name}.npy" for name in _ARRAYS}
-    stamps = {name: _stamp(file) for name, file in arrays.items()}
-    digests = {name: file_fingerprint(file, length=64) for name, file in arrays.items()}
-    text = json.dumps({**index, "stamps": stamps, "digests": digests})
-    (folder/"index.json").write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="utf-8")
-
 # %% ../nbs/20_corpus.ipynb #aa60b856
 def _pack_clips(root: Path, folder: Path, names: Iterable[str], skip: str | None, skeleton: Skeleton, digest: Any) -> dict:
     "Arrays of all clips; what the index says of them. The digest takes in what was read."
@@ -645,35 +657,13 @@ def _pack(root: Path, folder: Path, info: dict, skip: str | None) -> None:
         digest.update((root/file).read_bytes())
     _write_index(folder, dict(info=info, splits=splits, factors=factors, fingerprint=digest.hexdigest()[:12], **found))
 
-# %% ../nbs/20_corpus.ipynb #94540fd3
-def load_corpus(
-    root: str | Path,  # folder in HumanML3D's layout
-    name: str | None = None,  # expected corpus; "t2m" and "kit" need no corpus.json
-    *,
-    cache: str | Path | None = None,  # folder for packed caches of many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
-    skip: str | None = None,  # "nan": leave out clips with NaN, as published for HumanML3D, "broken": all unreadable ones; both list them
-) -> "Corpus":
-    "Open a corpus through its packed cache; `DataError` names the first file that is missing or wrong."
-    root = Path(root)
-    if skip not in _SKIP:
-        raise ConfigError(f"skip: {skip!r}, expected None, 'nan' or 'broken'")
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
-    info = _corpus_info(root, name)
+# %% ../nbs/20_corpus.ipynb #fafa680e
+def _cache_folder(root: Path, cache: str | Path | None) -> Path:
+    "Where the caches of a corpus lie: below `cache`, else below what FSQ_MARDM_CACHE says, else in the corpus."
     cache = cache if cache is not None else os.environ.get("FSQ_MARDM_CACHE") or None
-    store = (
-        Path(cache)/f"{root.resolve().name}-{fingerprint(str(root.resolve()), 8)}"
-        if cache is not None
-        else root/".packed"
-    )
-    folder = store/f"{_signature(root)[:16]}-{fingerprint([info, skip], 8)}"
-    packed = _open_packed(folder)
-    if packed is None:
-        _build_packed(root, folder, info, skip)
-        packed = _open_packed(folder)
-        if packed is None:
-            raise DataError(f"{folder}: packed cache cannot be read back; expected it to be whole after writing")
-    return Corpus(root, packed)
+    if cache is None:
+        return root/".packed"
+    return Path(cache)/f"{root.resolve().name}-{fingerprint(str(root.resolve()), 8)}"
 
 # %% ../nbs/20_corpus.ipynb #b8290213
 def _build_packed(root: Path, folder: Path, info: dict, skip: str | None) -> None:
@@ -698,29 +688,33 @@ def _build_packed(root: Path, folder: Path, info: dict, skip: str | None) -> Non
         if re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", old.name) and old.name[:16] != folder.name[:16]:
             shutil.rmtree(old, ignore_errors=True)
 
+# %% ../nbs/20_corpus.ipynb #276b852a
+def _full_statistics(
+    mean: np.ndarray,  # (D,) as in the file, full or essential
+    std: np.ndarray,  # (D,)
+    moments: np.ndarray,  # (2, 263 | 251) mean and deviation over the clips
+) -> tuple[np.ndarray, np.ndarray]:
+    "Mean and deviation of full width."
+    n = len(mean)
+    return np.concatenate([mean, moments[0][n:]]), np.concatenate([std, average_groups(moments[1])[n:]])
+
 # %% ../nbs/20_corpus.ipynb #425c4c1b
 class Corpus:
     "A loaded corpus: description, statistics and splits; frames stay on disk, memory-mapped."
     def __init__(self, root: Path, packed: _Packed):
         index = packed.index
         self.root, self._packed = Path(root), packed
-        self.info, self.ids, self.skipped, self.fingerprint = (
-            index["info"],
-            index["ids"],
-            index["skipped"],
-            index["fingerprint"],
-        )
+        self.info, self.ids = index["info"], index["ids"]
+        self.skipped, self.fingerprint = index["skipped"], index["fingerprint"]
         self.name, self.skeleton = self.info["name"], SKELETONS[self.info["skeleton"]]
         self.fps, self.min_frames = float(self.info["fps"]), self.info["min_frames"]
-        self._lengths = np.array(packed.index["lengths"], np.int64)
+        self._lengths = np.array(index["lengths"], np.int64)
         self._offsets = np.concatenate([[0], np.cumsum(self._lengths)])
         self._position = {i: n for n, i in enumerate(self.ids)}
         mean, std = _read_statistics(self.root, self.skeleton)
         n = self.skeleton.essential_dim
         self.essential_mean, self.essential_std = mean[:n].copy(), average_groups(std[:n])
-        full = len(mean) == self.skeleton.full_dim  # files of 67 say nothing of the rest: it is measured
-        self.mean = mean if full else np.concatenate([mean, packed.moments[0][n:]])
-        self.std = std if full else np.concatenate([std, average_groups(packed.moments[1])[n:]])
+        self.mean, self.std = _full_statistics(mean, std, packed.moments)
 
     def split(self, name: str, rules: bool = True) -> "Split":  # rules=False: every clip whole, of any length, for the autoencoder
         "The entries of `train`, `val` or `test`."
@@ -735,23 +729,38 @@ class Corpus:
         minutes = self._offsets[-1] / self.fps / 60
         return f"Corpus({self.name}, {len(self.ids)} clips, {minutes:.1f} minutes, {self.skeleton.name}, {self.fingerprint})"
 
-# %% ../nbs/20_corpus.ipynb #04f8d943
-@dataclass(frozen=True)
-class _Entry:
-    "One entry of a split."
-    id: str
-    clip: str  # the clip it is cut from
-    start: int  # frame in the packed arrays
-    frames: int
-    captions: tuple  # plain lists (text, tokens, start, end)
+# %% ../nbs/20_corpus.ipynb #94540fd3
+def load_corpus(
+    root: str | Path,  # folder in HumanML3D's layout
+    name: str | None = None,  # expected corpus; "t2m" and "kit" need no corpus.json
+    *,
+    cache: str | Path | None = None,  # folder for packed caches of many corpora; None: what FSQ_MARDM_CACHE says, or root/.packed
+    skip: str | None = None,  # "nan": leave out clips with NaN, as published for HumanML3D, "broken": all unreadable ones; both list them
+) -> "Corpus":
+    "Open a corpus through its packed cache; `DataError` names the first file that is missing or wrong."
+    root = Path(root)
+    if skip not in _SKIP:
+        raise ConfigError(f"skip: {skip!r}, expected None, 'nan' or 'broken'")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
+    info = _corpus_info(root, name)
+    folder = _cache_folder(root, cache)/f"{_signature(root)[:16]}-{fingerprint([info, skip], 8)}"
+    packed = _open_packed(folder)
+    if packed is None:
+        _build_packed(root, folder, info, skip)
+        packed = _open_packed(folder)
+    if packed is None:
+        raise DataError(f"{folder}: packed cache cannot be read back; expected it to be whole after writing")
+    return Corpus(root, packed)
 
-# %% ../nbs/20_corpus.ipynb #46fa602d
+# %% ../nbs/20_corpus.ipynb #7ced82c9
 def _outside(frames: int, limits: tuple[int, int]) -> str:
     "Why so many frames make no entry, or ''."
     if frames < limits[0]:
         return f"{frames} frames, fewer than {limits[0]}"
     return f"{frames} frames, more than {limits[1] - 1}" if frames >= limits[1] else ""
 
+# %% ../nbs/20_corpus.ipynb #46fa602d
 def _parts(clip: str, frames: int, captions: list, fps: float) -> dict[str, tuple[int, int, tuple]]:
     "Name, first frame, frames and captions of the clip (if a caption is about all of it) and of each timed part."
     parts: dict[str, tuple[int, int, tuple]] = {}
@@ -767,6 +776,16 @@ def _parts(clip: str, frames: int, captions: list, fps: float) -> dict[str, tupl
             name = f"{base}.{int(name[len(base) + 1:] or 1) + 1}"
         parts[name] = (a, max(b - a, 0), (c,))
     return parts
+
+# %% ../nbs/20_corpus.ipynb #04f8d943
+@dataclass(frozen=True)
+class _Entry:
+    "One entry of a split."
+    id: str
+    clip: str  # the clip it is cut from
+    start: int  # frame in the packed arrays
+    frames: int
+    captions: tuple  # plain lists (text, tokens, start, end)
 
 # %% ../nbs/20_corpus.ipynb #7579595d
 def _clip_entries(
@@ -792,31 +811,31 @@ def _clip_entries(
             entries.append(_Entry(name, clip, offset + start, n, texts))
     return entries, left_out
 
-# %% ../nbs/20_corpus.ipynb #e3f328b7
-class Split:
-    "The entries of one split. Entry i is a clip, or the part of one that a timed caption speaks of."
+# %% ../nbs/20_corpus.ipynb #ec009b59
+def _entries_of(corpus: Corpus, clip: str, rules: bool) -> tuple[list[_Entry], list[tuple[str, str]]]:
+    "Entries of one clip of a corpus, and (id, reason) of what is left out; without rules the clip as it is."
+    if clip in corpus.skipped:
+        return [], [(clip, corpus.skipped[clip])]
+    n = corpus._position[clip]
+    at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), corpus._packed.index["captions"][n]
+    if not rules:
+        return [_Entry(clip, clip, at, frames, tuple(captions))], []
+    tag_fps, limits = float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH)
+    return _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
+
+# %% ../nbs/20_corpus.ipynb #651fc7ca
+class _Entries:
+    "What the rules make of the clips of a split, and why the rest is left out."
     def __init__(self, corpus: Corpus, name: str, rules: bool = True):
         self.corpus, self.name, self.rules, self.skeleton, self.fps = corpus, name, rules, corpus.skeleton, corpus.fps
         self._entries: list[_Entry] = []
         self.dropped: dict[str, str] = {}  # clip or part -> why it is left out
         for clip in corpus._packed.index["splits"][name]:
-            if clip in corpus.skipped:
-                self.dropped[clip] = corpus.skipped[clip]
-                continue
-            entries, left_out = self._of_clip(clip)
+            entries, left_out = _entries_of(corpus, clip, rules)
             self._entries += entries
             self.dropped.update(left_out)
         self.ids, self.clip_ids = [e.id for e in self._entries], [e.clip for e in self._entries]
         self.lengths = np.array([e.frames for e in self._entries], np.int64)
-
-    def _of_clip(self, clip: str) -> tuple[list[_Entry], list[tuple[str, str]]]:
-        "Entries of one clip and what is left out of it; without rules the clip as it is."
-        corpus, n = self.corpus, self.corpus._position[clip]
-        at, frames, captions = int(corpus._offsets[n]), int(corpus._lengths[n]), corpus._packed.index["captions"][n]
-        if not self.rules:
-            return [_Entry(clip, clip, at, frames, tuple(captions))], []
-        tag_fps, limits = float(corpus.info.get("tag_fps", corpus.fps)), (corpus.min_frames, MAX_LENGTH)
-        return _clip_entries(clip, at, frames, captions, tag_fps, limits, corpus.info.get("whole_first", False))
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -824,6 +843,9 @@ class Split:
     def __repr__(self) -> str:
         return f"Split({self.corpus.name}/{self.name}, {len(self)} entries, {int(self.lengths.sum())} frames, {len(self.dropped)} left out)"
 
+# %% ../nbs/20_corpus.ipynb #e3f328b7
+class Split(_Entries):
+    "The entries of one split. Entry i is a clip, or the part of one that a timed caption speaks of."
     @cached_property
     def captions(self) -> list[list[Caption]]:
         "Captions of each entry."
@@ -849,18 +871,7 @@ class Split:
 
     def pack(self, device: str | torch.device = "cpu", kind: str = "essential") -> "PackedSplit":
         "All frames of the split, normalised, as one tensor on `device`."
-        if kind not in ("essential", "full"):
-            raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
-        c, read = self.corpus, self.essential if kind == "essential" else self.full
-        mean, std = (c.essential_mean, c.essential_std) if kind == "essential" else (c.mean, c.std)
-        offsets = np.concatenate([[0], np.cumsum(self.lengths)]).astype(np.int64)
-        frames = np.empty((offsets[-1], len(mean)), np.float32)
-        for i, (a, b) in enumerate(zip(offsets, offsets[1:])):
-            frames[a:b] = read(i)
-        frames -= mean
-        frames /= std
-        on_device = lambda x: torch.from_numpy(x).to(device)
-        return PackedSplit(on_device(frames), on_device(offsets), on_device(mean.copy()), on_device(std.copy()))
+        return _pack_split(self, device, kind)
 
 # %% ../nbs/20_corpus.ipynb #5219f6fb
 def bone_lengths(
@@ -950,12 +961,21 @@ class PackedSplit:
         moved = lambda t: None if t is None else t.to(device)
         return PackedSplit(self.frames.to(device), self.offsets.to(device), moved(self.mean), moved(self.std))
 
-# %% ../nbs/20_corpus.ipynb #23e5b0da
-@dataclass
-class MotionBatch:
-    "Padded motions."
-    motion: torch.Tensor  # (B, T, D), zeros behind each length
-    lengths: torch.Tensor  # (B,) int64, frames
+# %% ../nbs/20_corpus.ipynb #116a9653
+def _pack_split(split: Split, device: str | torch.device, kind: str) -> PackedSplit:
+    "The frames of a split as one tensor, normalised in place: there is never a second copy of them."
+    if kind not in ("essential", "full"):
+        raise ConfigError(f"kind: {kind!r}, expected 'essential' or 'full'")
+    c, read = split.corpus, split.essential if kind == "essential" else split.full
+    mean, std = (c.essential_mean, c.essential_std) if kind == "essential" else (c.mean, c.std)
+    offsets = np.concatenate([[0], np.cumsum(split.lengths)]).astype(np.int64)
+    frames = np.empty((offsets[-1], len(mean)), np.float32)
+    for i, (a, b) in enumerate(zip(offsets, offsets[1:])):
+        frames[a:b] = read(i)
+    frames -= mean
+    frames /= std
+    on_device = lambda x: torch.from_numpy(x).to(device)
+    return PackedSplit(on_device(frames), on_device(offsets), on_device(mean.copy()), on_device(std.copy()))
 
 # %% ../nbs/20_corpus.ipynb #5ad601e0
 def windows(
@@ -965,13 +985,19 @@ def windows(
     "Every window of every entry, the last included: n frames hold n - window + 1."
     counts = (packed.lengths - window + 1).clamp(min=0)
     first = counts.cumsum(0) - counts
-    return torch.arange(int(counts.sum()), device=counts.device) + (packed.offsets[:-1] - first).repeat_interleave(
-        counts
-    )
+    skipped = (packed.offsets[:-1] - first).repeat_interleave(counts)  # frames before a window in which none begins
+    return torch.arange(int(counts.sum()), device=counts.device) + skipped
 
 def gather(packed: PackedSplit, starts: torch.Tensor, length: int) -> torch.Tensor:
     "Windows (n, length, D) that begin at `starts` (n,) in packed.frames."
     return packed.frames[starts[:, None] + torch.arange(length, device=starts.device)]
+
+# %% ../nbs/20_corpus.ipynb #23e5b0da
+@dataclass
+class MotionBatch:
+    "Padded motions."
+    motion: torch.Tensor  # (B, T, D), zeros behind each length
+    lengths: torch.Tensor  # (B,) int64, frames
 
 # %% ../nbs/20_corpus.ipynb #54963c02
 def pad_batch(
@@ -1052,6 +1078,16 @@ class Problem:
     file: str  # relative to the corpus
     text: str
 
+# %% ../nbs/20_corpus.ipynb #43edc151
+def _told(problems: list[Problem]) -> list[str]:
+    "Lines: how many problems of which kind, and the first fifty."
+    if not problems:
+        return ["  no problems"]
+    kinds = Counter(p.kind for p in problems)
+    head = f"  {len(problems)} problems: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
+    more = [f"    and {len(problems) - 50} more"] if len(problems) > 50 else []
+    return [head, *(f"    {p.kind}: {p.text}" for p in problems[:50]), *more]
+
 # %% ../nbs/20_corpus.ipynb #7be2710f
 @dataclass
 class Report:
@@ -1069,19 +1105,10 @@ class Report:
     def add(self, kind: str, file: str, text: str) -> None:
         self.problems.append(Problem(kind, str(file), str(text)))
 
-    def _told(self) -> list[str]:
-        "The problems: how many of which kind, and the first fifty."
-        if self.ok:
-            return ["  no problems"]
-        kinds = Counter(p.kind for p in self.problems)
-        head = f"  {len(self.problems)} problems: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
-        more = [f"    and {len(self.problems) - 50} more"] if len(self.problems) > 50 else []
-        return [head, *(f"    {p.kind}: {p.text}" for p in self.problems[:50]), *more]
-
     def __str__(self) -> str:
         counts = [f"  {name}: {n}" for name, n in self.counts.items()]
         notes = [f"  note: {note}" for note in self.notes]
-        return "\n".join([f"{self.root}: {self.name}", *counts, *notes, *self._told()])
+        return "\n".join([f"{self.root}: {self.name}", *counts, *notes, *_told(self.problems)])
 
 # %% ../nbs/20_corpus.ipynb #936a596d
 def _attempt(report: Report, kind: str, file: str, read: Callable[[], Any]) -> Any:
@@ -1154,43 +1181,12 @@ def _check_clip(
     frames = None if features is None else len(features)
     return features, _check_captions(report, root, i, frames, float(info.get("tag_fps", info["fps"])))
 
+# %% ../nbs/20_corpus.ipynb #73a7ec0b
 def count_entries(frames: int, captions: list[Caption], info: dict) -> int:
     "How many entries the rules make of a clip."
     plain = [[c.text, "", c.start, c.end] for c in captions]
     limits, fps = (info["min_frames"], MAX_LENGTH), float(info.get("tag_fps", info["fps"]))
     return len(_clip_entries("", 0, frames, plain, fps, limits, info.get("whole_first", False))[0])
-
-# %% ../nbs/20_corpus.ipynb #2072d441
-def check_corpus(
-    root: str | Path,
-    name: str | None = None,  # expected corpus; None: whatever it is
-    tolerance: float = 1e-3,  # largest distance of the joints from those their features recover to, metres
-) -> Report:
-    "Read a whole corpus and report all that is wrong with it; a `DataError` only when it is no corpus at all."
-    root = Path(root)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
-    info = _corpus_info(root, name)
-    skeleton, report = SKELETONS[info["skeleton"]], Report(str(root), info["name"])
-    read = lambda split: _attempt(report, "split", f"{split}.txt", lambda: read_split(root/f"{split}.txt"))
-    splits = {split: read(split) or [] for split in ("train", "val", "test")}
-    where = {i: s for s, ids in splits.items() for i in ids}
-    sizes = {s: len(ids) for s, ids in splits.items()}
-    report.counts.update({"clips": len(where), "frames": 0, "captions": 0, **sizes, "captions without tokens": 0})
-    _check_split_files(report, splits)
-    moments, entries = _Moments(skeleton.full_dim), dict.fromkeys(splits, 0)
-    for i, split in where.items():
-        features, captions = _check_clip(report, root, i, skeleton, info, tolerance / skeleton.to_metres)
-        if features is None:
-            continue
-        report.counts["frames"] += len(features)
-        if info.get("statistics") != "train" or split == "train":
-            moments.add(features)
-        entries[split] += count_entries(len(features), captions, info)
-    _check_entries(report, entries)
-    _check_statistics(report, root, skeleton, moments)
-    _note_extras(report, root, where)
-    return report
 
 # %% ../nbs/20_corpus.ipynb #9fc2475a
 def _check_entries(report: Report, entries: dict[str, int]) -> None:
@@ -1205,15 +1201,6 @@ def _check_entries(report: Report, entries: dict[str, int]) -> None:
     report.notes += [
         f"{split} has no entry: training, choosing or testing on it will fail" for split, n in entries.items() if not n
     ]
-
-# %% ../nbs/20_corpus.ipynb #05e81998
-def _note_extras(report: Report, root: Path, where: dict) -> None:
-    "What is worth knowing and not wrong."
-    extra = sorted({p.stem for p in (root/"new_joint_vecs").glob("*.npy")} - set(where))
-    if not (root/"new_joints").is_dir():
-        report.notes.append("new_joints is absent, so features were not held against joints")
-    if extra:
-        report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
 
 # %% ../nbs/20_corpus.ipynb #6dbe9086
 def _check_split_files(report: Report, splits: dict[str, list[str]]) -> None:
@@ -1250,3 +1237,57 @@ def _check_statistics(report: Report, root: Path, skeleton: Skeleton, moments: _
     if abs(np.log(ratio[odd])) > 0.05:
         found = f"entry {odd} is {ratio[odd]:.3g} times the deviation of the clips"
         report.add("statistics", "Std.npy", f"Std.npy: {found}, expected 0.95 to 1.05")
+
+# %% ../nbs/20_corpus.ipynb #05e81998
+def _note_extras(report: Report, root: Path, where: dict) -> None:
+    "What is worth knowing and not wrong."
+    extra = sorted({p.stem for p in (root/"new_joint_vecs").glob("*.npy")} - set(where))
+    if not (root/"new_joints").is_dir():
+        report.notes.append("new_joints is absent, so features were not held against joints")
+    if extra:
+        report.notes.append(f"{len(extra)} clips stand in no split, such as {extra[0]}")
+
+# %% ../nbs/20_corpus.ipynb #f4a18535
+def _check_clips(
+    report: Report,
+    root: Path,
+    where: dict[str, str],  # clip -> split
+    skeleton: Skeleton,
+    info: dict,
+    tolerance: float,  # in the unit of the data
+) -> tuple[_Moments, dict[str, int]]:
+    "Check every clip; the moments of those that the statistics are of, and the entries of each split."
+    moments, entries = _Moments(skeleton.full_dim), dict.fromkeys(("train", "val", "test"), 0)
+    for i, split in where.items():
+        features, captions = _check_clip(report, root, i, skeleton, info, tolerance)
+        if features is None:
+            continue
+        report.counts["frames"] += len(features)
+        if info.get("statistics") != "train" or split == "train":
+            moments.add(features)
+        entries[split] += count_entries(len(features), captions, info)
+    return moments, entries
+
+# %% ../nbs/20_corpus.ipynb #2072d441
+def check_corpus(
+    root: str | Path,
+    name: str | None = None,  # expected corpus; None: whatever it is
+    tolerance: float = 1e-3,  # largest distance of the joints from those their features recover to, metres
+) -> Report:
+    "Read a whole corpus and report all that is wrong with it; a `DataError` only when it is no corpus at all."
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; expected a corpus in HumanML3D's layout")
+    info = _corpus_info(root, name)
+    skeleton, report = SKELETONS[info["skeleton"]], Report(str(root), info["name"])
+    read = lambda split: _attempt(report, "split", f"{split}.txt", lambda: read_split(root/f"{split}.txt"))
+    splits = {split: read(split) or [] for split in ("train", "val", "test")}
+    where = {i: s for s, ids in splits.items() for i in ids}
+    sizes = {s: len(ids) for s, ids in splits.items()}
+    report.counts.update({"clips": len(where), "frames": 0, "captions": 0, **sizes, "captions without tokens": 0})
+    _check_split_files(report, splits)
+    moments, entries = _check_clips(report, root, where, skeleton, info, tolerance / skeleton.to_metres)
+    _check_entries(report, entries)
+    _check_statistics(report, root, skeleton, moments)
+    _note_extras(report, root, where)
+    return report
