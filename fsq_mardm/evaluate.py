@@ -62,9 +62,23 @@ def measure_bodies(
         return Bodies(physics, kinematics(joints, split.fps, scale=s.to_metres, chains=s.chains))
     return Bodies.joined([measured(some) for some in rows]).part(np.argsort(np.concatenate(rows)))
 
-# %% ../nbs/55_evaluate.ipynb #6def04fc
+# %% ../nbs/55_evaluate.ipynb #ebeea1f7
 MAX_FRAMES = 196  # longest motion of the protocol
 
+def _token_lengths(split: Any, max_frames: int) -> np.ndarray:  # (N,) frames
+    "Lengths in whole tokens; `DataError` for what cannot be measured."
+    if len(split) < 2:
+        raise DataError(f"split: found {len(split)} entries, expected at least 2 for a covariance")
+    for i, c in enumerate(split.captions):
+        if not c:
+            raise DataError(f"entry {i}: found no caption, expected at least one")
+    lengths = np.minimum(np.asarray(split.lengths)//4*4, max_frames)
+    shortest = int(lengths.argmin())
+    if lengths[shortest] < 4:
+        raise DataError(f"entry {shortest}: found {int(split.lengths[shortest])} frames, expected at least one token (4)")
+    return lengths
+
+# %% ../nbs/55_evaluate.ipynb #6def04fc
 @dataclass
 class Reference:
     "Real motion of one split as an evaluator sees it."
@@ -81,29 +95,28 @@ class Reference:
     contrast_text: torch.Tensor | None  # (M, E')
     bodies: Bodies  # of real motion
 
-    def __len__(self) -> int: return len(self.motions)
+    def __len__(self) -> int:
+        return len(self.motions)
+
     @property
-    def physics(self) -> dict[str, np.ndarray]: return self.bodies.physics
+    def physics(self) -> dict[str, np.ndarray]:
+        return self.bodies.physics
+
     @property
-    def standard(self) -> bool: return self.evaluator.width != self.split.skeleton.essential_dim
+    def standard(self) -> bool:
+        "Whether the evaluator reads full features."
+        return self.evaluator.width != self.split.skeleton.essential_dim
+
     def draw(self, seed: int) -> np.ndarray:
         "(N,) one caption of each entry, as its number within the entry."
         rng = numpy_rng(seed, "captions")
         return np.array([int(rng.integers(len(c))) for c in self.split.captions])
-    def words(self, caption: np.ndarray) -> list[str]: return [cs[k].text for cs, k in zip(self.split.captions, caption)]
 
-# %% ../nbs/55_evaluate.ipynb #ebeea1f7
-def _token_lengths(split: Any, max_frames: int) -> np.ndarray:  # (N,) frames
-    "Lengths in whole tokens; `DataError` for what cannot be measured."
-    if len(split) < 2: raise DataError(f"split: found {len(split)} entries, expected at least 2 for a covariance")
-    for i, c in enumerate(split.captions):
-        if not c: raise DataError(f"entry {i}: found no caption, expected at least one")
-    lengths = np.minimum(np.asarray(split.lengths)//4*4, max_frames)
-    shortest = int(lengths.argmin())
-    if lengths[shortest] < 4:
-        raise DataError(f"entry {shortest}: found {int(split.lengths[shortest])} frames, expected at least one token (4)")
-    return lengths
+    def words(self, caption: np.ndarray) -> list[str]:
+        "The texts of the captions that were drawn."
+        return [cs[k].text for cs, k in zip(self.split.captions, caption)]
 
+# %% ../nbs/55_evaluate.ipynb #487a39f0
 def make_reference(
     split: Any,  # corpus split: lengths, captions, essential(i), full(i), skeleton, fps
     evaluator: Any,  # evaluator of essential or full features; its width says which protocol
@@ -141,11 +154,13 @@ def check_motions(
 ) -> list[np.ndarray]:  # of (T, width) float32
     "Generated motions of the right number, length and width, and finite, or a `DataError` that names the entry."
     motions = [np.asarray(m.detach().cpu() if isinstance(m, torch.Tensor) else m, np.float32) for m in motions]
-    if len(motions) != len(lengths): raise DataError(f"sampler: found {len(motions)} motions, expected {len(lengths)}")
+    if len(motions) != len(lengths):
+        raise DataError(f"sampler: found {len(motions)} motions, expected {len(lengths)}")
     for m, n, i in zip(motions, lengths, names):
         if m.ndim != 2 or len(m) < n or m.shape[1] != width:
             raise DataError(f"motion of entry {i}: found shape {m.shape}, expected ({n}, {width})")
-        if not np.isfinite(m[:n]).all(): raise DataError(f"motion of entry {i}: found NaN or infinity, expected finite features")
+        if not np.isfinite(m[:n]).all():
+            raise DataError(f"motion of entry {i}: found NaN or infinity, expected finite features")
     return [m[:n] for m, n in zip(motions, lengths)]
 
 def seen_by(reference: Reference, motions: list[np.ndarray]) -> list[np.ndarray]:
@@ -188,9 +203,11 @@ def score(
     asked = reference.first + caption
     found = {"fid": frechet_distance(reference.statistics, motion),
              "diversity": diversity(motion, min(pairs, len(motion)), numpy_rng(seed, "diversity"))}
-    if contrasted is not None: found["clip_score"] = clip_score(reference.contrast_text[asked], contrasted)
+    if contrasted is not None:
+        found["clip_score"] = clip_score(reference.contrast_text[asked], contrasted)
     return found | text_scores(reference.text[asked], motion, reference.words(caption), seed, pool)
 
+# %% ../nbs/55_evaluate.ipynb #e3f28700
 def body_scores(reference: Reference, bodies: Bodies) -> dict[str, float]:
     "Each physical measure over motions, and the distances of jerk, turns and kinematics to those of real motion."
     return {**over_clips(bodies.physics), "jerk_distance": jerk_distance(reference.physics["jerk"], bodies.physics["jerk"]),
@@ -237,7 +254,21 @@ def floors(
     return {"fid": float(np.mean([frechet_distance(embedding[a], embedding[b]) for a, b in halves])),
             "kinematic": float(np.mean([kinematic_distance(limbs[a], limbs[b]) for a, b in halves]))}
 
+# %% ../nbs/55_evaluate.ipynb #3f33a5ff
+def _repeat_seeds(seed: int, repeats: int) -> list[int]:
+    return [derive_seed(seed, "repeat", r) for r in range(repeats)]
+
 # %% ../nbs/55_evaluate.ipynb #062afbd7
+def _real_row(reference: Reference, seed: int, pool: int) -> dict[str, float]:
+    "One repeat."
+    caption = reference.draw(seed)
+    words = np.array(reference.words(caption))[numpy_rng(seed, "pools").permutation(len(reference))]
+    found = score(reference, caption, reference.embedding, seed, pool, reference.contrast_motion)
+    found |= _numbered("ceiling{}", duplicate_ceiling(words, 3, pool, "fill"))
+    a, b = _halves(len(reference), numpy_rng(seed, "halves"))
+    embedding, limbs = reference.embedding.numpy(), reference.bodies.kinematics
+    return found | {"fid": frechet_distance(embedding[a], embedding[b]), "kinematic": kinematic_distance(limbs[a], limbs[b])}
+
 def evaluate_real(
     reference: Reference,
     repeats: int = 20,  # captions, pools, pairs and halves are drawn anew in each
@@ -249,18 +280,6 @@ def evaluate_real(
     rows = [fixed | _real_row(reference, s, pool) for s in _repeat_seeds(seed, repeats)]
     return summary(reference, rows, kind="real", seed=seed, pool=pool)
 
-def _repeat_seeds(seed: int, repeats: int) -> list[int]: return [derive_seed(seed, "repeat", r) for r in range(repeats)]
-
-def _real_row(reference: Reference, seed: int, pool: int) -> dict[str, float]:
-    "One repeat."
-    caption = reference.draw(seed)
-    words = np.array(reference.words(caption))[numpy_rng(seed, "pools").permutation(len(reference))]
-    found = score(reference, caption, reference.embedding, seed, pool, reference.contrast_motion)
-    found |= _numbered("ceiling{}", duplicate_ceiling(words, 3, pool, "fill"))
-    a, b = _halves(len(reference), numpy_rng(seed, "halves"))
-    embedding, limbs = reference.embedding.numpy(), reference.bodies.kinematics
-    return found | {"fid": frechet_distance(embedding[a], embedding[b]), "kinematic": kinematic_distance(limbs[a], limbs[b])}
-
 # %% ../nbs/55_evaluate.ipynb #b39eb1a8
 def evaluate_round_trip(
     reference: Reference,  # of a full-feature evaluator
@@ -269,10 +288,16 @@ def evaluate_round_trip(
     pool: int = 32,  # motions a text is ranked against
 ) -> dict[str, Any]:  # of `summary`
     "Real motion after full -> essential -> full: the cost of the passage that every generated motion takes in the standard protocol."
-    if not reference.standard: raise ConfigError("round trip: found an evaluator of essential features, expected one of full features")
+    if not reference.standard:
+        raise ConfigError("round trip: found an evaluator of essential features, expected one of full features")
     motion = reference.evaluator.embed_motion(seen_by(reference, reference.motions))
     rows = [score(reference, reference.draw(s), motion, s, pool) for s in _repeat_seeds(seed, repeats)]
     return summary(reference, rows, kind="round trip", seed=seed, pool=pool)
+
+# %% ../nbs/55_evaluate.ipynb #fbfa87cf
+def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
+    "So many at a time."
+    return (items[k:k + size] for k in range(0, len(items), size))
 
 # %% ../nbs/55_evaluate.ipynb #a6d6a126
 @torch.no_grad()
@@ -291,13 +316,17 @@ def reconstruct(
     for rows in rows_by_length([len(m) for m in motions]):
         for some in _batches(rows, batch_size):
             x = torch.as_tensor(np.stack([motions[i] for i in some]), dtype=torch.float32, device=device)
-            for i, y in zip(some, (ae((x - mean)/std)*std + mean).cpu().numpy()): out[i] = y
+            for i, y in zip(some, (ae((x - mean)/std)*std + mean).cpu().numpy()):
+                out[i] = y
     ae.train(training)
     return out
 
-def _batches(items: Sequence, size: int) -> Iterator[Sequence]:
-    "So many at a time."
-    return (items[k:k + size] for k in range(0, len(items), size))
+# %% ../nbs/55_evaluate.ipynb #d75e5681
+def _joint_errors(reference: Reference, made: list[np.ndarray]) -> list[np.ndarray]:  # of (T_i,) millimetres
+    "Error of every frame of every motion."
+    s = reference.split.skeleton
+    joints = lambda m: features_to_joints(np.asarray(m, np.float64), s.n_joints)*(1000*s.to_metres)
+    return [mpjpe(joints(a), joints(b)) for a, b in zip(reference.motions, made)]
 
 # %% ../nbs/55_evaluate.ipynb #b390122e
 def evaluate_reconstruction(
@@ -312,9 +341,11 @@ def evaluate_reconstruction(
     "Reconstruction of every clip of a split: FID, R-precision, MPJPE (mm), what is measured on bodies."
     if isinstance(ae, torch.nn.Module):
         corpus = reference.split.corpus
-        mean, std = corpus.essential_mean if mean is None else mean, corpus.essential_std if std is None else std
+        mean = corpus.essential_mean if mean is None else mean
+        std = corpus.essential_std if std is None else std
         made = reconstruct(ae, reference.motions, mean, std, batch_size)
-    else: made = ae(reference.motions)
+    else:
+        made = ae(reference.motions)
     made = check_motions(made, reference.lengths, reference.motions[0].shape[1], range(len(reference)))
     errors = _joint_errors(reference, made)
     once = {"mpjpe": float(np.concatenate(errors).mean()), **body_scores(reference, measure_bodies(made, reference.split))}
@@ -323,12 +354,6 @@ def evaluate_reconstruction(
     rows = [score(reference, reference.draw(s), motion, s, pool, contrasted) | once for s in _repeat_seeds(seed, repeats)]
     return summary(reference, rows, kind="reconstruction", seed=seed, pool=pool, samples_mpjpe=[float(e.mean()) for e in errors])
 
-def _joint_errors(reference: Reference, made: list[np.ndarray]) -> list[np.ndarray]:  # of (T_i,) millimetres
-    "Error of every frame of every motion."
-    s = reference.split.skeleton
-    joints = lambda m: features_to_joints(np.asarray(m, np.float64), s.n_joints)*(1000*s.to_metres)
-    return [mpjpe(joints(a), joints(b)) for a, b in zip(reference.motions, made)]
-
 # %% ../nbs/55_evaluate.ipynb #92e2fc0a
 @dataclass(frozen=True)
 class Variety:
@@ -336,6 +361,7 @@ class Variety:
     captions: int = 64
     generations: int = 8  # motions of each
     pairs: int | None = None  # random pairs of each; None: all
+
     def __post_init__(self):
         least = max(2, self.pairs or 2)
         if self.captions < 1 or self.generations < least:
@@ -377,14 +403,16 @@ class Generated:
     several: tuple[torch.Tensor, ...] = ()  # (R, captions, generations, E) under each evaluator
 
 # %% ../nbs/55_evaluate.ipynb #dd756641
-EMBEDDED = 256  # motions that are measured at a time
-
 def _made(sampler: Callable, reference: Reference, seeds: Sequence[int], batch: Sequence[Job]) -> list[np.ndarray]:
     "The motions of some jobs, checked."
     captions = [reference.split.captions[j.entry][j.caption] for j in batch]
-    lengths, each = [j.length for j in batch], [derive_seed(seeds[j.repeat], "sample", j.entry, j.copy) for j in batch]
+    lengths = [j.length for j in batch]
+    each = [derive_seed(seeds[j.repeat], "sample", j.entry, j.copy) for j in batch]
     motions = sampler(captions, lengths, each)
     return check_motions(motions, lengths, reference.motions[0].shape[1], [j.entry for j in batch])
+
+# %% ../nbs/55_evaluate.ipynb #57e568d0
+EMBEDDED = 256  # motions that are measured at a time
 
 @dataclass
 class _Measured:
@@ -400,8 +428,41 @@ def _measure(references: Sequence[Reference], jobs: Sequence[Job], motions: list
     embedded = [seen(r.evaluator, seen_by(r, motions)) for r in references]
     first = np.array([k for k, j in enumerate(jobs) if j.copy == 0], int)
     kept, main = [motions[k] for k in first], references[0]
-    if not kept: return _Measured(embedded, first, None, None)
+    if not kept:
+        return _Measured(embedded, first, None, None)
     return _Measured(embedded, first, measure_bodies(kept, main.split), main.contrast and seen(main.contrast, kept))
+
+# %% ../nbs/55_evaluate.ipynb #9da2941c
+def _first_motions(jobs: list[Job]) -> np.ndarray:
+    "The first motion of each entry, as numbers of jobs, repeat by repeat and entry by entry."
+    return np.array([k for _, _, k in sorted((j.repeat, j.entry, k) for k, j in enumerate(jobs) if j.copy == 0)])
+
+def _copies(jobs: list[Job]) -> np.ndarray:
+    "All motions of the entries that have several, as numbers of jobs, by repeat, entry and copy."
+    several = {(j.repeat, j.entry) for j in jobs if j.copy}
+    chosen = sorted((j.repeat, j.entry, j.copy, k) for k, j in enumerate(jobs) if (j.repeat, j.entry) in several)
+    return np.array([k for *_, k in chosen], int)
+
+# %% ../nbs/55_evaluate.ipynb #ddbffdc4
+def _collected(
+    jobs: list[Job],
+    measured: list[_Measured],
+    size: tuple[int, int],  # R, N
+    caption: torch.Tensor,  # (R, N)
+) -> Generated:
+    "Put what was measured job by job where it belongs."
+    first, copies = _first_motions(jobs), _copies(jobs)
+    embedded = [torch.cat(parts) for parts in zip(*(m.embedded for m in measured))]
+    main, *standard = [x[first].reshape(*size, -1) for x in embedded]
+    generations = 1 + max(j.copy for j in jobs)
+    several = tuple(x[copies].reshape(size[0], -1, generations, x.shape[1]) for x in embedded) if len(copies) else ()
+    rank = np.argsort(np.argsort(first))  # bodies were measured of first motions only: the place of each among them
+    placed = lambda x: x[rank].reshape(*size, *x.shape[1:])
+    bodies = Bodies.joined([m.bodies for m in measured if m.bodies is not None])
+    contrast = [m.contrast for m in measured if m.contrast is not None]
+    return Generated(
+        caption=caption, embedding=main, physics={k: placed(v) for k, v in bodies.physics.items()}, kinematics=placed(bodies.kinematics),
+        contrast=placed(torch.cat(contrast)) if contrast else None, standard=standard[0] if standard else None, several=several)
 
 # %% ../nbs/55_evaluate.ipynb #cea47413
 def generate_embeddings(
@@ -424,21 +485,26 @@ def generate_embeddings(
             measured.append(_measure(references, some, motions))
     return _collected(jobs, measured, (len(seeds), len(main)), torch.from_numpy(np.stack([main.draw(s) for s in seeds])))
 
-def _collected(jobs: list[Job], measured: list[_Measured], size: tuple[int, int], caption: torch.Tensor) -> Generated:
-    "Put what was measured job by job where it belongs."
-    repeat, entry, copy = (np.array([getattr(j, k) for j in jobs]) for k in ("repeat", "entry", "copy"))
-    order = np.lexsort((entry, repeat, copy))[:size[0]*size[1]]  # the first motion of each entry, repeat by repeat
-    rank = np.argsort(np.argsort(order, kind="stable"), kind="stable")  # place of each among the first ones in the order of the jobs
-    placed = lambda x: x[rank].reshape(*size, *x.shape[1:])
-    embedded = [torch.cat(parts) for parts in zip(*(m.embedded for m in measured))]
-    bodies = Bodies.joined([m.bodies for m in measured if m.bodies is not None])
-    contrast = [m.contrast for m in measured if m.contrast is not None]
-    whole = [x[order].reshape(*size, -1) for x in embedded]
-    several = {(j.repeat, j.entry) for j in jobs if j.copy}
-    chosen = [k for k in np.lexsort((copy, entry, repeat)) if (repeat[k], entry[k]) in several]
-    kept = tuple(x[chosen].reshape(size[0], len(several)//size[0], copy.max() + 1, -1) for x in embedded) if several else ()
-    return Generated(caption, whole[0], {k: placed(v) for k, v in bodies.physics.items()}, placed(bodies.kinematics),
-                     placed(torch.cat(contrast)) if contrast else None, whole[1] if len(whole) > 1 else None, kept)
+# %% ../nbs/55_evaluate.ipynb #97170166
+def _rows(
+    made: Generated,
+    n: int,  # which of the references; the first is the main one
+    reference: Reference,
+    seeds: Sequence[int],  # of each repeat
+    pool: int,
+    variety: Variety | None,
+) -> list[dict[str, float]]:
+    "Scores of each repeat under one of the references."
+    rows, main = [], n == 0  # bodies and contrast do not depend on the evaluator and stand in the main row
+    for r, s in enumerate(seeds):
+        contrasted = made.contrast[r] if made.contrast is not None and main else None
+        row = score(reference, made.caption[r].numpy(), (made.embedding if main else made.standard)[r], s, pool, contrasted)
+        if main:
+            row |= body_scores(reference, Bodies({k: v[r] for k, v in made.physics.items()}, made.kinematics[r]))
+        if variety:
+            row["multimodality"] = multimodality(made.several[n][r], variety.pairs, numpy_rng(s, "mm pairs"))
+        rows.append(row)
+    return rows
 
 # %% ../nbs/55_evaluate.ipynb #e475d082
 def evaluate_generation(
@@ -454,35 +520,25 @@ def evaluate_generation(
     progress: bool = True,  # show a bar
 ) -> dict[str, Any]:  # of `summary`; with `standard` also `["standard"]`, a record of its own
     "The generation row: mean and interval over repeats of every score, with the values of each repeat."
-    if repeats < 1: raise ConfigError(f"repeats: found {repeats}, expected at least 1")
+    if repeats < 1:
+        raise ConfigError(f"repeats: found {repeats}, expected at least 1")
     if standard is not None and (not standard.standard or standard.split.ids != reference.split.ids):
         raise ConfigError("standard: found other entries or an evaluator of essential features, expected the same entries in full features")
     references = [reference] if standard is None else [reference, standard]
-    if variety: variety = replace(variety, captions=min(variety.captions, len(reference)))
+    if variety:
+        variety = replace(variety, captions=min(variety.captions, len(reference)))
     seeds = _repeat_seeds(seed, repeats)
     made = generate_embeddings(sampler, references, seeds, variety, group, progress)
-    if entries is not None: save_entries(made, entries, reference)
+    if entries is not None:
+        save_entries(made, entries, reference)
     about = {"kind": "generation", "seed": seed, "pool": pool, "mm": variety and [variety.captions, variety.generations, variety.pairs]}
     records = [summary(ref, _rows(made, n, ref, seeds, pool, variety), **about) for n, ref in enumerate(references)]
     return records[0] if standard is None else {**records[0], "standard": records[1]}
 
-def _rows(
-    made: Generated,
-    n: int,  # which of the references; the first is the main one
-    reference: Reference,
-    seeds: Sequence[int],  # of each repeat
-    pool: int,
-    variety: Variety | None,
-) -> list[dict[str, float]]:
-    "Scores of each repeat under one of the references."
-    rows, main = [], n == 0
-    for r, s in enumerate(seeds):
-        contrasted = made.contrast[r] if made.contrast is not None and main else None
-        row = score(reference, made.caption[r].numpy(), (made.embedding if main else made.standard)[r], s, pool, contrasted)
-        if main: row |= body_scores(reference, Bodies({k: v[r] for k, v in made.physics.items()}, made.kinematics[r]))
-        if variety: row["multimodality"] = multimodality(made.several[n][r], variety.pairs, numpy_rng(s, "mm pairs"))
-        rows.append(row)
-    return rows
+# %% ../nbs/55_evaluate.ipynb #1de1ac82
+def _entry_hash(reference: Reference) -> str:
+    "What the file must agree with: names and lengths of the entries."
+    return fingerprint([list(map(str, reference.split.ids)), reference.lengths.tolist()])
 
 # %% ../nbs/55_evaluate.ipynb #3ef2d7e3
 def save_entries(
@@ -493,12 +549,12 @@ def save_entries(
     "Write embeddings, captions and what was measured on the body of every entry and repeat."
     tensors = {"caption": made.caption, "embedding": made.embedding.contiguous()}
     tensors |= {f"physics.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in made.physics.items()}
-    if made.kinematics is not None: tensors["kinematics"] = torch.from_numpy(np.ascontiguousarray(made.kinematics))
+    if made.kinematics is not None:
+        tensors["kinematics"] = torch.from_numpy(np.ascontiguousarray(made.kinematics))
     about = {"evaluator": reference.evaluator.fingerprint, "entries": _entry_hash(reference)}
-    with atomic_file(path) as t: save_file(tensors, str(t), metadata=about)
+    with atomic_file(path) as t:
+        save_file(tensors, str(t), metadata=about)
     return Path(path)
-
-def _entry_hash(reference: Reference) -> str: return fingerprint([list(map(str, reference.split.ids)), reference.lengths.tolist()])
 
 # %% ../nbs/55_evaluate.ipynb #7d2f0ea6
 def load_entries(
@@ -506,13 +562,16 @@ def load_entries(
     reference: Reference,  # the real side it must belong to
 ) -> Generated:
     "Read them back; `CheckpointError` for a missing or damaged file, or one of other entries or another evaluator."
-    if not Path(path).is_file(): raise CheckpointError(f"{path}: missing; expected what evaluate_generation kept of its entries")
+    if not Path(path).is_file():
+        raise CheckpointError(f"{path}: missing; expected what evaluate_generation kept of its entries")
     try:
-        with safe_open(str(path), "pt") as f: about, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
+        with safe_open(str(path), "pt") as f:
+            about, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError) as e:
         raise CheckpointError(f"{path}: not a readable safetensors file ({str(e).splitlines()[0]})") from None
     for what, expected in (("evaluator", reference.evaluator.fingerprint), ("entries", _entry_hash(reference))):
-        if about.get(what) != expected: raise CheckpointError(f"{path}: of {what} {about.get(what)}, expected {expected}")
+        if about.get(what) != expected:
+            raise CheckpointError(f"{path}: of {what} {about.get(what)}, expected {expected}")
     physics = {k.removeprefix("physics."): v.numpy() for k, v in tensors.items() if k.startswith("physics.")}
     limbs = tensors["kinematics"].numpy() if "kinematics" in tensors else None  # files of before they were measured have none
     return Generated(tensors["caption"], tensors["embedding"], physics, limbs)
@@ -531,14 +590,17 @@ def over_smooth(motions: list, level: float, std: np.ndarray, rng: np.random.Gen
     "Gaussian filter of `level` frames along time."
     return [gaussian_filter1d(m, level, axis=0, mode="nearest") if level else m for m in motions]
 
+# %% ../nbs/55_evaluate.ipynb #1b07694e
 def warp_time(motions: list, level: float, std: np.ndarray, rng: np.random.Generator) -> list:
     "Play with a pace between 1 - level and 1 + level; velocities follow the pace."
     out = []
     for m in motions:
         s = np.linspace(0, 1, len(m))
-        at, pace = (len(m) - 1)*(s + level*np.sin(2*np.pi*s)/(2*np.pi)), 1 + level*np.cos(2*np.pi*s)
+        at = (len(m) - 1)*(s + level*np.sin(2*np.pi*s)/(2*np.pi))  # which frame is shown, between two as a rule
+        pace = 1 + level*np.cos(2*np.pi*s)  # its derivative
         low = np.minimum(at.astype(int), max(len(m) - 2, 0))
-        w = m[low] + (at - low)[:, None]*(m[np.minimum(low + 1, len(m) - 1)] - m[low])
+        high = np.minimum(low + 1, len(m) - 1)
+        w = m[low] + (at - low)[:, None]*(m[high] - m[low])
         w[:, :3] *= pace[:, None]
         out.append(w)
     return out
@@ -548,14 +610,16 @@ def swap_captions(motions: list, level: float, std: np.ndarray, rng: np.random.G
     "Let a share `level` of the clips trade places, each going to another's caption (and taking its own length along)."
     rows = rng.permutation(len(motions))[:int(round(level*len(motions)))]
     out = list(motions)
-    for i, j in zip(rows, np.roll(rows, 1)): out[i] = motions[j]
+    for i, j in zip(rows, np.roll(rows, 1)):
+        out[i] = motions[j]
     return out
 
 def repeat_clip(motions: list, level: float, std: np.ndarray, rng: np.random.Generator) -> list:
     "Replace a share `level` of the clips by one and the same, looped to their length."
     rows, one = rng.permutation(len(motions)), motions[int(rng.integers(len(motions)))]
     out = list(motions)
-    for i in rows[:int(round(level*len(motions)))]: out[i] = one[np.arange(len(motions[i])) % len(one)]
+    for i in rows[:int(round(level*len(motions)))]:
+        out[i] = one[np.arange(len(motions[i])) % len(one)]
     return out
 
 # %% ../nbs/55_evaluate.ipynb #9e61fa96
@@ -574,6 +638,13 @@ EXPECTED = {  # (degradation, metric) -> direction the metric should take; what 
     **{(d, "jerk_distance"): +1 for d in ("noise", "frame drop", "smoothing", "one clip")}, ("noise", "skating"): +1,
     ("noise", "bone_variation"): +1,
 }
+
+# %% ../nbs/55_evaluate.ipynb #d047f735
+def _spoilt_scores(reference: Reference, made: list[np.ndarray], seed: int, repeats: int, pool: int) -> dict[str, float]:
+    "Every metric of spoilt motion."
+    motion = reference.evaluator.embed_motion(seen_by(reference, made))
+    scores = [score(reference, reference.draw(s), motion, s, pool) for s in _repeat_seeds(seed, repeats)]
+    return {k: float(np.mean([s[k] for s in scores])) for k in scores[0]} | body_scores(reference, measure_bodies(made, reference.split))
 
 # %% ../nbs/55_evaluate.ipynb #d8b3f5cd
 def degradation_study(
@@ -594,12 +665,6 @@ def degradation_study(
             rows.append({"degradation": name, "level": float(level), **floor, **scores})
     return rows
 
-def _spoilt_scores(reference: Reference, made: list[np.ndarray], seed: int, repeats: int, pool: int) -> dict[str, float]:
-    "Every metric of spoilt motion."
-    motion = reference.evaluator.embed_motion(seen_by(reference, made))
-    scores = [score(reference, reference.draw(s), motion, s, pool) for s in _repeat_seeds(seed, repeats)]
-    return {k: float(np.mean([s[k] for s in scores])) for k in scores[0]} | body_scores(reference, measure_bodies(made, reference.split))
-
 # %% ../nbs/55_evaluate.ipynb #fe84e0a9
 def degradation_verdicts(
     rows: list[dict[str, Any]],  # of `degradation_study`
@@ -609,7 +674,8 @@ def degradation_verdicts(
     out = []
     for (name, metric), sign in EXPECTED.items():
         v = [r[metric] for r in rows if r["degradation"] == name]
-        if not v: continue
+        if not v:
+            continue
         change, size = v[-1] - v[0], max(abs(v[0]), abs(v[-1]), 1e-9)
         still = abs(change) <= tolerance*size or (metric in DISTANCES and max(v) < 1e-6)
         below = metric in DISTANCES and sign > 0 and change < rows[0][f"{metric}_floor"]
@@ -629,5 +695,6 @@ def seen_from(
     for r in rows:
         levels = found.setdefault(r["degradation"], dict.fromkeys(DISTANCES))
         for m in DISTANCES:
-            if r[m] > r[f"{m}_floor"] and levels[m] is None: levels[m] = r["level"]
+            if r[m] > r[f"{m}_floor"] and levels[m] is None:
+                levels[m] = r["level"]
     return found
