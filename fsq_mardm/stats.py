@@ -218,7 +218,7 @@ def verdict(
         raise ValueError("margin: found none, expected one for the side '='")
     if margin is not None and estimate.known and 2*equivalence_p(estimate, margin, threshold) < level:
         return EQUIVALENT
-    if side == "=":
+    if margin is not None and side == "=":
         return CONTRADICTED if beyond_p(estimate, margin, threshold) < level else UNDECIDED
     if not difference_p(estimate, threshold) < level:
         return UNDECIDED
@@ -237,8 +237,10 @@ class Question:
 def decision_p(question: Question) -> float:  # NaN without an interval
     "The smallest level at which the interval decides something."
     e, q = question.estimate, question
+    if q.margin is None:
+        return difference_p(e, q.threshold)
     apart = beyond_p(e, q.margin, q.threshold) if q.side == "=" else difference_p(e, q.threshold)
-    return apart if q.margin is None else min(apart, 2*equivalence_p(e, q.margin, q.threshold))
+    return min(apart, 2*equivalence_p(e, q.margin, q.threshold))
 
 # %% ../nbs/02_stats.ipynb #a499e2b9
 def judge_family(
