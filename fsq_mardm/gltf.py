@@ -24,7 +24,9 @@ _VERTICES = 34962  # what a view is for, where a mesh reads it
 class _Buffer:
     "The binary part of a file as it grows."
     def __init__(self) -> None:
-        self.bytes, self.views, self.accessors = b"", [], []
+        self.bytes = b""
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
 
     def add(self, values: np.ndarray, target: int | None = None) -> int:
         "Append an array (count, ...); the number of its accessor."

@@ -276,10 +276,10 @@ def forward_kinematics(
     skeleton: Skeleton,
 ) -> Tensor:  # (..., J, 3)
     "Joint positions from local rotations."
-    place, turn = [root] + [None] * (skeleton.n_joints - 1), [rotations[..., 0, :]] + [None] * (skeleton.n_joints - 1)
+    place, turn = [root], [rotations[..., 0, :]]
     for j in range(1, skeleton.n_joints):
-        turn[j] = qmul(turn[skeleton.ik_parents[j]], rotations[..., j, :])
-        place[j] = place[skeleton.parents[j]] + qrot(turn[j], offsets[j].to(root))
+        turn.append(qmul(turn[skeleton.ik_parents[j]], rotations[..., j, :]))
+        place.append(place[skeleton.parents[j]] + qrot(turn[j], offsets[j].to(root)))
     return torch.stack(place, -2)
 
 # %% ../nbs/10_skeleton.ipynb #11ae71d5
@@ -341,12 +341,12 @@ def place_bones(
     skeleton: Skeleton,
 ) -> Tensor:  # (..., J, 3)
     "Joints from the root and the bones, added up along the chains."
-    place = [root] + [None] * (skeleton.n_joints - 1)
+    place = {0: root}
     for chain in skeleton.chains:
         walk = torch.cat((place[chain[0]][..., None, :], limbs[..., index_of(chain[1:]) - 1, :]), -2).cumsum(-2)
         for joint, at in zip(chain[1:], walk.unbind(-2)[1:]):
             place[joint] = at
-    return torch.stack(place, -2)
+    return torch.stack([place[joint] for joint in range(skeleton.n_joints)], -2)
 
 # %% ../nbs/10_skeleton.ipynb #bd233797
 def retarget(
