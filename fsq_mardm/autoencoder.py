@@ -13,6 +13,7 @@ import dataclasses, math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from fastcore.basics import patch
@@ -85,7 +86,9 @@ class Encoder(nn.Module):
         "`masks` at strides 1, 2, 4, as from `length_masks`."
         first, relu, *stages, last = self.model
         x = relu(_hide(first(_hide(x, masks[0])), masks[0]))
-        for (down, stack), mask in zip(stages, masks[1:]): x = stack(_hide(down(x), mask), mask)
+        for stage, mask in zip(stages, masks[1:]):
+            down, stack = stage.children()
+            x = stack(_hide(down(x), mask), mask)
         return _hide(last(x), masks[2])
 
 # %% ../nbs/33_autoencoder.ipynb #30328110
@@ -103,13 +106,18 @@ class Decoder(nn.Module):
         "`masks` at strides 1, 2, 4, as from `length_masks`."
         first, relu, *stages, hidden, _, last = self.model
         x = relu(_hide(first(_hide(x, masks[2])), masks[2]))
-        for (stack, up, conv), mask, finer in zip(stages, (masks[2], masks[1]), (masks[1], masks[0])):
+        for stage, mask, finer in zip(stages, (masks[2], masks[1]), (masks[1], masks[0])):
+            stack, up, conv = stage.children()
             x = _hide(conv(up(stack(x, mask))), finer)
         return _hide(last(_hide(relu(hidden(x)), masks[0])), masks[0])
 
 # %% ../nbs/33_autoencoder.ipynb #5a4f5eac
 class RigidBody(nn.Module):
     "Normalised essential features (..., D) -> the same pose on bones of given lengths."
+    mean: Tensor  # (D,)
+    std: Tensor  # (D,)
+    lengths: Tensor  # (J-1,) NaN until they are given
+
     def __init__(self, width: int):  # D, 67 or 64
         super().__init__()
         self.skeleton, self._given = skeleton_of(width), False
@@ -232,8 +240,8 @@ class AutoencoderConfig:
 # %% ../nbs/33_autoencoder.ipynb #5581e9c8
 def make_bottleneck(c: AutoencoderConfig) -> IdentityBottleneck:
     "The bottleneck that the settings describe."
-    fsq = dict(bound=c.bound, noise_dropout=c.noise_dropout, isometric=c.isometric)
-    vq = dict(decay=c.decay, commitment=c.commitment, start=c.start, revive=c.revive, cosine=c.cosine, seed=c.code_seed)
+    fsq: dict[str, Any] = dict(bound=c.bound, noise_dropout=c.noise_dropout, isometric=c.isometric)
+    vq: dict[str, Any] = dict(decay=c.decay, commitment=c.commitment, start=c.start, revive=c.revive, cosine=c.cosine, seed=c.code_seed)
     makers = {
         "AE": lambda: IdentityBottleneck(c.latent_dim),
         "Bounded": lambda: BoundedBottleneck(c.latent_dim, c.levels, c.bound),
@@ -390,6 +398,8 @@ def _swap_metric(self: Autoencoder, target: Tensor, codes: Tensor, x, out: Tenso
 # %% ../nbs/33_autoencoder.ipynb #9c39fd52
 class FSQAutoencoder(Autoencoder):
     "An autoencoder on a grid, with the paper plan's own names."
+    bottleneck: FSQBottleneck
+
     @property
     def fsq(self) -> FSQ: return self.bottleneck.quantizer
     @property
@@ -406,7 +416,7 @@ class FSQAutoencoder(Autoencoder):
         return self.decode_target(z_q, lengths)
 
 # %% ../nbs/33_autoencoder.ipynb #9c1e74b5
-MEMBERS = {
+MEMBERS: dict[str, dict[str, Any]] = {
     "AE_Model": dict(kind="AE"),
     **{f"FSQ_AE_{k}": dict(kind="FSQ", levels=tuple(v)) for k, v in {"Model": FSQ_LEVELS["Medium"], **FSQ_LEVELS}.items()},
     "VQ_AE_Model": dict(kind="VQ", codes=1024),
@@ -417,8 +427,8 @@ MEMBERS = {
     "MetricFSQ_AE_High": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["High"]), metric=0.03),
     "MetricFSQ_AE_Odd": dict(kind="MetricFSQ", levels=tuple(FSQ_LEVELS["Odd"]), metric=0.03),
 }
-SIZES = {"": {}, "_S": dict(width=128, latent_dim=128), "_Tiny": dict(width=32, latent_dim=32)}
-TINY_CODEBOOK = {"VQ": dict(codes=64, code_dim=8), "RVQ": dict(codes=16, code_dim=8)}
+SIZES: dict[str, dict[str, Any]] = {"": {}, "_S": dict(width=128, latent_dim=128), "_Tiny": dict(width=32, latent_dim=32)}
+TINY_CODEBOOK: dict[str, dict[str, Any]] = {"VQ": dict(codes=64, code_dim=8), "RVQ": dict(codes=16, code_dim=8)}
 
 # %% ../nbs/33_autoencoder.ipynb #8191844d
 def autoencoder_config(
@@ -480,10 +490,10 @@ def motion_losses(
     "Errors of the steps of all joints, of their change, of the feet on and above the ground, and of the root's path and turn."
     unit, loss, feet = std[4:skeleton.essential_dim].mean(), POINTWISE[kind], index_of(skeleton.feet)
     made, real = (v.float() * std + mean for v in (pred, x))
-    high = [local_joints(v, skeleton.n_joints)[..., feet, 1] / unit for v in (made, real)]
+    high, higher = (local_joints(v, skeleton.n_joints)[..., feet, 1] / unit for v in (made, real))
     a, b = (joint_steps(v, skeleton.n_joints) / unit for v in (made, real))
     planted = ((b[..., feet, :] * unit).square().sum(-1) < skeleton.feet_threshold).float()
     slide = (loss(a[..., feet, :], b[..., feet, :]).mean(-1) * planted).sum() / planted.sum().clamp(min=1)
     root = loss(pred[..., :4].float(), x[..., :4].float()).mean() + loss(root_angle(made), root_angle(real)).mean()
     steps, change = loss(a, b).mean(), loss(a.diff(dim=1), b.diff(dim=1)).mean()
-    return dict(velocity=steps, acceleration=change, feet=loss(*high).mean() + slide, root=root)
+    return dict(velocity=steps, acceleration=change, feet=loss(high, higher).mean() + slide, root=root)

@@ -7,6 +7,8 @@ __all__ = ['IdentityBottleneck', 'NarrowBottleneck', 'VQBottleneck', 'FSQBottlen
            'disorder', 'ScrambledLevelsBottleneck', 'MetricFSQBottleneck']
 
 # %% ../nbs/32_bottlenecks.ipynb #b35a8abb
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -20,12 +22,15 @@ from .vq import RVQ, VQ
 # %% ../nbs/32_bottlenecks.ipynb #5c2c7ffe
 class IdentityBottleneck(nn.Module):
     "The latent is the target."
-    grid: list | None = None  # the values each channel of a target may take; None: any
     one_scale: bool = False  # the channels share one unit, so only one number may standardise them
 
     def __init__(self, latent_dim: int):  # C
         super().__init__()
         self.target_dim = latent_dim
+
+    @property
+    def grid(self) -> list[Tensor] | None:  # the values each channel of a target may take; None: any
+        return None
 
     def quantize(self, h: Tensor, mask: Tensor | None = None, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         "Hidden vectors (B, L, C), mask (B, L) -> codes (B, L, d) with a gradient, and an extra loss."
@@ -81,7 +86,7 @@ class FSQBottleneck(NarrowBottleneck):
     def __init__(
         self,
         latent_dim: int,  # C
-        levels: list[int],  # of each channel
+        levels: Sequence[int],  # of each channel
         bound: str = "tanh",  # or ifsq
         noise_dropout: float = 0.0,  # see `FSQ`
         isometric: bool = False,  # orthonormal lift with one scale
@@ -118,7 +123,7 @@ def lift(self: FSQBottleneck, codes: Tensor) -> Tensor:
 # %% ../nbs/32_bottlenecks.ipynb #aa2284ab
 class BoundedBottleneck(NarrowBottleneck):
     "The coordinates that FSQ would round, as they are."
-    def __init__(self, latent_dim: int, levels: list[int], bound: str = "tanh"):  # as for `FSQBottleneck`
+    def __init__(self, latent_dim: int, levels: Sequence[int], bound: str = "tanh"):  # as for `FSQBottleneck`
         super().__init__(latent_dim, len(levels))
         self.box = FSQ(levels, bound)
 
@@ -129,7 +134,10 @@ class BoundedBottleneck(NarrowBottleneck):
 # %% ../nbs/32_bottlenecks.ipynb #6a12f04c
 class ScrambledBottleneck(FSQBottleneck):
     "FSQ whose diffused coordinates are sent through a fixed permutation of the codebook."
-    def __init__(self, latent_dim: int, levels: list[int], *, seed: int = 0, **options):  # options of `FSQBottleneck`
+    forth: Tensor  # (codebook_size,) where each code is sent
+    back: Tensor  # and where it came from
+
+    def __init__(self, latent_dim: int, levels: Sequence[int], *, seed: int = 0, **options):  # options of `FSQBottleneck`
         super().__init__(latent_dim, levels, **options)
         self.seed = seed
         self.scramble()
@@ -189,8 +197,9 @@ class ScrambledLevelsBottleneck(ScrambledBottleneck):
 class MetricFSQBottleneck(FSQBottleneck):
     "FSQ whose diffused coordinates are codes times a learned scale a channel."
     one_scale = True
+    scales: Tensor  # (d,) logarithms, learned or zero
 
-    def __init__(self, latent_dim: int, levels: list[int], *, channel_scale: bool = True, **options):  # options of `FSQBottleneck`
+    def __init__(self, latent_dim: int, levels: Sequence[int], *, channel_scale: bool = True, **options):  # options of `FSQBottleneck`
         super().__init__(latent_dim, levels, **options)
         if channel_scale:
             self.scales = nn.Parameter(torch.zeros(self.target_dim))

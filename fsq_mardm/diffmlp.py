@@ -8,6 +8,7 @@ __all__ = ['DIFFMLP_SIZES', 'DIFFMLP_KINDS', 'DIFFMLP_MODELS', 'TimeEmbedding', 
 
 # %% ../nbs/35_diffmlp.ipynb #24642553
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -127,11 +128,11 @@ def guided(
     counts: Evaluations | None = None,  # is added to
 ):
     "`net` bound to its conditions: a function of (x, t)."
-    one_pass = free is None or (not torch.is_tensor(scale) and scale == 1)
-    both = c if one_pass else torch.cat([c, free])
+    if not torch.is_tensor(scale) and scale == 1: free = None
+    both = c if free is None else torch.cat([c, free])
     def f(x, t):
         if counts is not None: counts.head_calls += 1; counts.head_rows += len(both)
-        if one_pass: return net(x, t, both).float()
+        if free is None: return net(x, t, both).float()
         given, other = net(x.repeat(2, 1), t if len(t) == 1 else t.repeat(2), both).float().chunk(2)
         return other + scale*(given-other)
     return f
@@ -198,6 +199,8 @@ def _levels(grid, channels: int, what: str) -> tuple[Tensor, Tensor]:
 
 class PosteriorHead(DiffusionHead):
     "Samples p(target | z) by denoising onto known points; state-dict keys `net.*` and `process.points`."
+    process: GridPosterior
+
     def __init__(
         self,
         target_channels: int,  # d
@@ -210,7 +213,7 @@ class PosteriorHead(DiffusionHead):
         **process,  # likelihood, early, min_gap, power: see `GridPosterior`
     ):
         if (grid is None) == (codes is None): raise ConfigError("grid, codes: found both or none, expected the levels of a grid or the size of a codebook")
-        points, valid = (torch.zeros(1, codes, target_channels), None) if grid is None else _levels(grid, target_channels, "grid")
+        points, valid = _levels(grid, target_channels, "grid") if codes is None else (torch.zeros(1, codes, target_channels), None)
         super().__init__(target_channels, z_channels, depth, width, GridPosterior(points, valid, **process), time_scale)
 
     def settle(self, solver: str | None, steps: int | None) -> tuple[str, int]:
@@ -228,6 +231,8 @@ class PosteriorHead(DiffusionHead):
 class WordsHead(nn.Module):
     "Samples p(target | z) as independent categories over `grid`, one a dimension; state-dict keys `net.*`."
     discrete = True
+    grid: Tensor  # (d, levels), infinite where a dimension has fewer
+
     def __init__(
         self,
         target_channels: int,  # d
@@ -288,7 +293,7 @@ def sample(self: WordsHead, z, free=None, scale=1.0, solver=None, steps=None, te
 
 # %% ../nbs/35_diffmlp.ipynb #7187baa1
 DIFFMLP_SIZES = {"XL": (16, 1792), "L": (12, 1280), "B": (8, 768), "S": (4, 384), "Tiny": (2, 32)}  # depth, width
-DIFFMLP_KINDS = {  # class and what it is given, settings that may be overridden
+DIFFMLP_KINDS: dict[str, tuple[Callable[..., DiffusionHead | WordsHead], set[str]]] = {  # maker, settings that may be overridden
     "SiT": (lambda **o: DiffusionHead(**{"process": SiT(), **o}), {"process", "time_scale"}),
     "SiTx": (lambda **o: DiffusionHead(**{"process": SiT("x"), **o}), {"process", "time_scale"}),
     "DDPM": (lambda **o: DiffusionHead(**{"process": DDPM(), **o}), {"process", "time_scale"}),
@@ -297,7 +302,7 @@ DIFFMLP_KINDS = {  # class and what it is given, settings that may be overridden
     "Softmax": (lambda time_scale=None, **o: WordsHead(**o), {"grid", "time_scale"}),  # words know no time: one recipe serves every head
 }
 
-def _head(kind: str, size: str, target_channels: int, z_channels: int, **overrides) -> nn.Module:
+def _head(kind: str, size: str, target_channels: int, z_channels: int, **overrides) -> DiffusionHead | WordsHead:
     "A head of one kind and size; `overrides` are keywords of its class."
     (make, settings), (depth, width) = DIFFMLP_KINDS[kind], DIFFMLP_SIZES[size]
     known = {"depth", "width", *settings}

@@ -187,6 +187,9 @@ class DDPM(nn.Module):
     "Cosine chain, noise learned, sampled by the ancestral walk or by DDIM."
     solvers = ("ancestral", "ddim")
     default_solver, default_steps = "ancestral", 50
+    times: Tensor  # (steps,) int64
+    table: Tensor  # (steps, columns), see `_tabulate`
+    _shorter: dict[tuple[int, float, torch.device], "DDPM"]  # what `respaced` has made
 
     def __init__(
         self,
@@ -319,6 +322,9 @@ class GridPosterior(nn.Module):
     "Straight path to known points, their posterior learned as far as it is not known; sampled by an ODE or level by level."
     solvers = ("euler", "midpoint", "ancestral", "categorical")
     default_solver, default_steps = "midpoint", 4
+    points: Tensor  # (G, K, w)
+    valid: Tensor  # (G, K)
+    place: Tensor  # (G K,)
 
     def __init__(
         self,

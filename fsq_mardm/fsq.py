@@ -7,6 +7,7 @@ __all__ = ['FSQ_LEVELS', 'SLOPES', 'FSQ', 'check_indices', 'codebook_statistics'
 
 # %% ../nbs/30_fsq.ipynb #bf2b2efd
 import math
+from collections.abc import Sequence
 
 import torch
 from fastcore.basics import patch
@@ -32,7 +33,7 @@ FSQ_LEVELS = {
 SLOPES = {"tanh": 1.0, "ifsq": 0.8}  # bound(z) = tanh(slope z + shift) half - offset
 
 # %% ../nbs/30_fsq.ipynb #892c4984
-def _check_fsq(levels: list[int], bound: str, noise_dropout: float) -> None:
+def _check_fsq(levels: Sequence[int], bound: str, noise_dropout: float) -> None:
     "One line of error where the settings of a quantizer do not make sense."
     if not levels or min(levels) < 2:
         raise ConfigError(f"levels: found {list(levels)}, expected at least one channel of 2 or more levels")
@@ -46,9 +47,17 @@ def _check_fsq(levels: list[int], bound: str, noise_dropout: float) -> None:
 # %% ../nbs/30_fsq.ipynb #b3f574f2
 class FSQ(nn.Module):
     "Finite scalar quantizer: `forward(z (..., d)) -> codes (..., d)` on a grid in [-1, 1]."
+    reach: Tensor  # buffers (d,), see `_constants`
+    offset: Tensor
+    shift: Tensor
+    unit: Tensor
+    top: Tensor
+    place: Tensor
+    counts: Tensor
+
     def __init__(
         self,
-        levels: list[int],  # number of levels of each channel, each >= 2
+        levels: Sequence[int],  # number of levels of each channel, each >= 2
         bound: str = "tanh",  # bounding curve: "tanh" (Mentzer et al.) or "ifsq"
         noise_dropout: float = 0.0,  # share of entries that get noise in place of rounding while training
         eps: float = 1e-3,  # widens the interval so that its outermost integers can be reached

@@ -8,6 +8,7 @@ __all__ = ['nearest_code', 'draw_rows', 'spread_rows', 'assigned', 'kmeans', 'Qu
 # %% ../nbs/31_vq.ipynb #a754f3b6
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from fastcore.basics import patch
@@ -99,6 +100,11 @@ class Quantized:
 # %% ../nbs/31_vq.ipynb #7d3c8ac3
 class VQ(nn.Module):
     "Vector quantizer with a moving-average codebook: `forward(z (..., d)) -> Quantized`."
+    codebook: Tensor  # (K, d)
+    count: Tensor  # (K,) moving average of the vectors that each code got
+    total: Tensor  # (K, d) and of their sum
+    started: Tensor  # whether the codebook has seen data
+
     def __init__(
         self,
         size: int,  # number of codes
@@ -246,7 +252,7 @@ class RVQ(nn.Module):
 
     def layer(self, i: int) -> VQ:
         "The quantizer of layer `i`."
-        return self.layers[i % len(self.layers)]
+        return cast(VQ, self.layers[i % len(self.layers)])  # a ModuleList does not know what it holds
 
 # %% ../nbs/31_vq.ipynb #c11a10b5
 @patch
@@ -265,7 +271,7 @@ def _kept(self: RVQ, z: Tensor, generator: torch.Generator) -> Tensor:
 def indices_to_codes(self: RVQ, indices: Tensor) -> Tensor:
     "int64 indices (..., layers) -> codes (..., d); layers marked -1 add nothing."
     parts = [self.layer(i).codebook[k.clamp(min=0)] * (k >= 0)[..., None] for i, k in enumerate(indices.unbind(-1))]
-    return sum(parts)
+    return sum(parts[1:], parts[0])
 
 # %% ../nbs/31_vq.ipynb #2bffa35b
 @patch
@@ -274,7 +280,7 @@ def forward(self: RVQ, z: Tensor, mask: Tensor | None = None, generator: torch.G
     z = z.float()
     keep = self._kept(z, generator or self.generator)
     valid = torch.ones(z.shape[:-1], dtype=torch.bool, device=z.device) if mask is None else mask
-    left, codes, indices, loss = z, torch.zeros_like(z), [], 0.0
+    left, codes, indices, loss = z, torch.zeros_like(z), [], z.new_zeros(())
     for i in range(self.n_layers):
         used = keep > i
         out = self.layer(i)(left, used & valid, generator)
