@@ -311,7 +311,7 @@ def full_float32(f: Callable) -> Callable:
     "A function whose products on a GPU keep all bits of float32."
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+        places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)  # torch types the second as a mere module
         before = [p.allow_tf32 for p in places]
         try:
             for p in places:

@@ -173,7 +173,7 @@ def tf32_products(
     allowed: bool,  # False leaves everything as it is
 ) -> Iterator[None]:
     "A block in which a GPU may multiply float32 numbers as TF32."
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)  # torch types the second as a mere module
     before = [p.allow_tf32 for p in places]
     try:
         for p in places:
