@@ -23,14 +23,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .autoencoder import AE_MODELS, reconstruction_loss
 from .config import ConfigError
-from .mardm import MARDM_MODELS
+from .mardm import MARDM, MARDM_MODELS
+from .vq import VQ
 
 # %% ../nbs/56_cost.ipynb #bc14775a
 def prepared(
-    mardm: nn.Module,  # a trained generator; is not changed
+    mardm: MARDM,  # a trained generator; is not changed
     precision: str = "bf16",  # of the linear layers: "fp32" or "bf16"
     compile: bool = False,  # compile the head's network at its first call
-) -> nn.Module:  # a copy for sampling: `generate` and `edit` as before
+) -> MARDM:  # a copy for sampling: `generate` and `edit` as before
     "A copy of a generator that samples in another precision, or compiled."
     if precision not in ("fp32", "bf16"): raise ConfigError(f"precision: found {precision!r}, expected 'fp32' or 'bf16'")
     out = copy.deepcopy(mardm).eval().requires_grad_(False)
@@ -38,7 +39,7 @@ def prepared(
     if precision == "fp32": return out
     for m in out.modules():
         if isinstance(m, nn.Linear): m.to(torch.bfloat16)
-    out.generate, out.edit = (_in_half(method, out) for method in (out.generate, out.edit))
+    for name in ("generate", "edit"): setattr(out, name, _in_half(getattr(out, name), out))
     return out
 
 def _in_half(method: Callable, model: nn.Module) -> Callable:
@@ -224,7 +225,7 @@ def step_rates(
 # %% ../nbs/56_cost.ipynb #6aae15ae
 class HostWaits(TorchDispatchMode):
     "Counts, by operation, where the host would wait for a device that `meta` stands in for; `counts` holds them."
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.counts: dict[str, int] = {}
         self._beside = (_FromNumbers(self), _AutocastOnMeta())
@@ -335,11 +336,11 @@ def step_waits(
     if model is None:
         x = torch.empty(batch, 64, width, device="meta")
         for part in ae.modules():
-            if hasattr(part, "_started"): part._started = True  # a codebook's start on the first batch is no step
-        def step():
+            if isinstance(part, VQ): part._started = True  # a codebook's start on the first batch is no step
+        def first_stage():
             made, extra = ae.train().forward_train(x, generator=generator)
             (reconstruction_loss(made, x, 22 if width == 67 else 21) + extra).backward()
-        return host_waits(step)
+        return host_waits(first_stage)
     with torch.device("meta"): mardm = MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head=head or None)
     lengths = torch.full((batch,), tokens)
     mask = mardm.draw_mask(lengths, tokens, generator)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from .config import DataError
-from .metrics import frechet_distance
+from .metrics import ArrayLike, frechet_distance
 from .skeleton import HUMANML3D
 
 # %% ../nbs/53_physics.ipynb #50813429
@@ -38,7 +38,7 @@ def _clips(
     return [_clip(i, c, n, least)*scale for i, (c, n) in enumerate(zip(clips, lengths))]
 
 # %% ../nbs/53_physics.ipynb #bd7adc33
-def _clip(i: int, clip: np.ndarray | torch.Tensor, length: int, least: int) -> np.ndarray:
+def _clip(i: int, clip: Joints, length: int, least: int) -> np.ndarray:
     "One clip, checked and cut."
     c = np.asarray(clip.detach().cpu() if isinstance(clip, torch.Tensor) else clip, np.float64)
     if c.ndim != 3 or c.shape[2] != 3:
@@ -54,8 +54,8 @@ def rows_by_length(
     lengths: Sequence[int],  # (B,) frames
 ) -> list[np.ndarray]:  # for each length, shortest first, the numbers of its clips
     "Which clips are equally long."
-    lengths = np.asarray(lengths)
-    return [np.flatnonzero(lengths == n) for n in np.unique(lengths)]
+    frames = np.asarray(lengths)
+    return [np.flatnonzero(frames == n) for n in np.unique(frames)]
 
 def _measured(
     clips: list[np.ndarray],  # of `_clips`
@@ -140,8 +140,8 @@ def jerk(
 
 # %% ../nbs/53_physics.ipynb #058a2cc0
 def spread_distance(
-    real: Sequence[float],  # (N,) one number a real clip
-    gen: Sequence[float],  # (M,) one number a generated clip
+    real: ArrayLike,  # (N,) one number a real clip
+    gen: ArrayLike,  # (M,) one number a generated clip
     name: str,  # of what is measured, for the error
 ) -> float:
     "Wasserstein-1 distance of two sets of numbers, in their unit; 0 when they are spread alike."
@@ -153,8 +153,8 @@ def spread_distance(
     return float((np.abs(below_a - below_b)*np.diff(both)).sum())
 
 def jerk_distance(
-    real: Sequence[float],  # (N,) jerk of real clips
-    gen: Sequence[float],  # (M,) jerk of generated clips
+    real: ArrayLike,  # (N,) jerk of real clips
+    gen: ArrayLike,  # (M,) jerk of generated clips
 ) -> float:
     "Wasserstein-1 distance of per-clip jerk, in m/s^3."
     return spread_distance(real, gen, "jerk")
@@ -196,8 +196,8 @@ def turned(
     return _measured(_clips(joints, lengths, 1, 1.0), partial(_turned, face=face))[0]
 
 def turn_distance(
-    real: Sequence[float],  # (N,) degrees that real clips turn
-    gen: Sequence[float],  # (M,) degrees that generated clips turn
+    real: ArrayLike,  # (N,) degrees that real clips turn
+    gen: ArrayLike,  # (M,) degrees that generated clips turn
 ) -> float:
     "Wasserstein-1 distance of how far clips turn, in degrees."
     return spread_distance(real, gen, "turns")

@@ -10,8 +10,10 @@ __all__ = ['MEASURES', 'spearman', 'bootstrapped', 'joint_space', 'displacement'
            'ridge_readout', 'factor_monotonicity', 'topology_report', 'mean_targets', 'flat_topology']
 
 # %% ../nbs/52_topology.ipynb #7bafa305
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,10 +21,12 @@ from torch import Tensor
 from scipy.optimize import nnls
 from scipy.stats import rankdata
 
+from .autoencoder import Autoencoder
 from .config import DataError
 from .features import features_to_joints
 from .fsq import FSQ
 from .stats import bootstrap
+from .vq import VQ
 
 # %% ../nbs/52_topology.ipynb #21786862
 def spearman(
@@ -81,11 +85,11 @@ def displacement(
 @dataclass
 class Probe:
     "Encoded windows and how to measure on them."
-    ae: object  # an autoencoder of the zoo, in eval mode
+    ae: Autoencoder  # in eval mode
     target: Tensor  # (n, L, d)
     motion: Tensor  # (n, 4 L, D) decoded
     place: Tensor  # (n,) token that is changed in each window
-    space: object  # from `joint_space`, or None
+    space: Callable[[Tensor], Tensor] | None  # from `joint_space`
     batch: int = 256  # windows decoded at once
 
     @property
@@ -282,7 +286,7 @@ def nearest_other(codes: Tensor, pool: Tensor) -> Tensor:
 
 def one_level_moves(probe: Probe, rng: np.random.Generator) -> np.ndarray:
     "Displacement (n, d) of a move of one level in each channel of the grid."
-    fsq, scale = probe.ae.bottleneck.quantizer, getattr(probe.ae.bottleneck, "scale", 1.0)
+    fsq, scale = cast(FSQ, probe.ae.bottleneck.quantizer), getattr(probe.ae.bottleneck, "scale", 1.0)  # only an FSQ has a grid
     return np.stack([probe.moved(level_moves(fsq, probe.codes / scale, c, rng) * scale) for c in range(fsq.dim)], 1)
 
 # %% ../nbs/52_topology.ipynb #fbe25b52
@@ -292,7 +296,7 @@ def smallest_moves(probe: Probe, rng: np.random.Generator, repeats: int = 200) -
     interval = partial(bootstrapped, rng=rng, shuffle=False, repeats=repeats)
     moves = {"nearest_token": probe.moved(nearest_other(probe.codes, probe.pool))}
     if probe.ae.kind == "VQ":
-        moves["nearest_code"] = probe.moved(nearest_other(probe.codes, probe.ae.bottleneck.quantizer.codebook))
+        moves["nearest_code"] = probe.moved(nearest_other(probe.codes, cast(VQ, probe.ae.bottleneck.quantizer).codebook))
     if probe.ae.grid is not None:
         every = one_level_moves(probe, rng)
         moves["one_level"] = every.mean(1)
@@ -330,7 +334,7 @@ def straight_lines(probe: Probe, rng: np.random.Generator, steps: int = 8, snap:
         point = a + (b - a) * float(t)
         path.append(probe.decode(probe.ae.snap(point) if snap and 0 < t < 1 else point))
     gap = partial(displacement, space=probe.space)
-    length, ends = sum(gap(p, q) for p, q in zip(path, path[1:])), gap(path[0], path[-1])
+    length, ends = sum((gap(p, q) for p, q in zip(path, path[1:])), np.zeros(len(a))), gap(path[0], path[-1])
     keep = ends > 1e-9
     ratio = bootstrapped(np.median, length[keep] / ends[keep], rng=rng, shuffle=False)
     return dict(
@@ -424,7 +428,7 @@ def topology_report(
 def _distances(probe: Probe, draws: dict, repeats: int) -> dict:
     "Whether displacement follows code distance."
     wide, near, inside = swaps(probe, draws["swap"]), swaps(probe, draws["near"], near=True), probe.ae.bottleneck
-    grid = (
+    grid: dict[str, Any] = (
         {}
         if probe.ae.grid is None
         else dict(fsq=inside.quantizer, scale=getattr(inside, "scale", torch.ones(())).detach().cpu())
@@ -466,7 +470,7 @@ def flat_topology(
     "The report as columns of a table: a number, `_low` and `_high` of its interval, `_shuffled` of its control."
     paths = dict(path_ratio=report["lines"]["path_ratio"], path_ratio_snapped=report["lines_snapped"]["path_ratio"])
     moves = {k: v for k, v in report["moves"].items() if isinstance(v, dict)}
-    out = {}
+    out: dict[str, float] = {}
     for name, v in {**{k: report[k] for k in ("swap", "swap_near", "pairs")}, **paths, **moves}.items():
         out |= {name if k == "value" else f"{name}_{k}": v[k] for k in ("value", "low", "high", "shuffled") if k in v}
     out |= {f"lipschitz_{k}": v for k, v in report["lipschitz"].items()} | {
