@@ -102,7 +102,7 @@ def _flat(state: Any, where: Any, prefix: str = "") -> dict[str, Tensor]:
     "A state of nested dicts as one of dotted keys; every leaf must be a tensor of finite numbers."
     if not isinstance(state, dict):
         raise CheckpointError(f"{where}: {prefix or 'state'}: found {type(state).__name__}, expected a dict of tensors")
-    flat = {}
+    flat: dict[str, Tensor] = {}
     for k, v in state.items():
         if isinstance(v, dict): flat |= _flat(v, where, f"{prefix}{k}.")
         else:
@@ -152,7 +152,7 @@ def _mardm(state: dict, where: Any, num_heads: int | None = None, head: str = "S
     state = {k: v for k, v in state.items() if not k.startswith("clip_model.")}
     width = _size(state, "input_process.poseEmbedding.weight", 0, where)
     if head not in ("SiT", "DDPM"): raise ConfigError(f"head: found {head!r}, expected 'SiT' or 'DDPM'")
-    sizes = dict(ae_dim=_size(state, "mask_latent", 2, where), cond_dim=_size(state, "cond_emb.weight", 1, where),
+    sizes: dict[str, Any] = dict(ae_dim=_size(state, "mask_latent", 2, where), cond_dim=_size(state, "cond_emb.weight", 1, where),
         target_dim=_size(state, "DiffMLPs.net.input_proj.weight", 1, where), latent_dim=width,
         ff_size=_size(state, "MARTransformer.0.mlp.fc1.weight", 0, where), num_layers=_count(state, r"MARTransformer\.(\d+)\.", where))
     net = {"depth": _count(state, r"DiffMLPs\.net\.res_blocks\.(\d+)\.", where), "width": _size(state, "DiffMLPs.net.input_proj.weight", 0, where)}
@@ -233,7 +233,7 @@ def find_published(
     if folder.parent.name not in PUBLISHED_CORPORA or any(folder.glob("**/*.safetensors")): return None
     names = ("finest", "latest", "net_best_fid") if folder.parent.name == "t2m" else ("finest", "net_best_fid", "latest")
     file = next((f for name in names if (f := folder/f"model/{name}.tar").is_file()), None)
-    return file and PublishedFolder(folder, file)
+    return PublishedFolder(folder, file) if file else None
 
 # %% ../nbs/57_official.ipynb #5f2428f7
 def published_statistics(
@@ -265,10 +265,11 @@ def motion_word_lists(
 
 def _literal_lists(text: str) -> dict[str, list[str]]:
     "`VIP_dict` of a Python text, whose values are tuples of words, or names of such tuples above it."
-    assigned = [n for n in ast.parse(text).body if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name)]
-    named = {n.targets[0].id: n.value for n in assigned}
+    assigned = [(n.targets[0], n.value) for n in ast.parse(text).body if isinstance(n, ast.Assign)]
+    named = {to.id: value for to, value in assigned if isinstance(to, ast.Name)}
+    if not isinstance(lists := named["VIP_dict"], ast.Dict): raise TypeError(f"found {type(lists).__name__}, expected a dict")
     value = lambda node: ast.literal_eval(named[node.id] if isinstance(node, ast.Name) else node)
-    return {value(k): list(value(v)) for k, v in zip(named["VIP_dict"].keys, named["VIP_dict"].values)}
+    return {value(k): list(value(v)) for k, v in zip(lists.keys, lists.values)}
 
 # %% ../nbs/57_official.ipynb #46bfb7e1
 def published_model(
@@ -277,7 +278,7 @@ def published_model(
 ) -> nn.Module:  # in eval mode, with `.meta` as a run of this project has it
     "The autoencoder or the generator of a clone; the generator has the 16 heads of all the sizes that the authors train."
     kind, dims = {"autoencoder": ("ae", {}), "generator": ("mardm", dict(num_heads=16, head=found.head))}[what]
-    model = load_official(found.file, kind, **dims)
+    model: Any = load_official(found.file, kind, **dims)
     mean, std = published_statistics(found, (found.skeleton.essential_dim,))
     own = {"name": "AE_Model"} if what == "autoencoder" else {"name": f"MARDM-{found.head}-XL", "autoencoder": "AE_Model", "encoder": found.clip}
     corpus = {"name": found.corpus, "fingerprint": "published"}
@@ -292,7 +293,7 @@ def published_evaluator(
     "The evaluator of a clone: networks, statistics, and word vectors or CLIP's tokenizer."
     content = _read_pickle(found.file)
     kind = "contrast" if isinstance(content, dict) and "contrast_model" in content else "evaluators"
-    net = load_official(found.file, kind)
+    net: Any = load_official(found.file, kind)
     width = net.config["input_width"]
     mean, std = published_statistics(found, (width, width + 4))  # foot contacts are cut off inside
     info = {"published": found.corpus, "file": file_fingerprint(found.file, length=64)}

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -303,7 +303,7 @@ def load_length_estimator(
     "A trained length estimator, or a published one; `CheckpointError` for a missing one, or one of other texts or motions."
     found = find_published(folder)
     if found and (found.corpus, encoder.partition(":")[0]) == (corpus["name"], "clip"):
-        return load_official(found.file, "length")
+        return cast(LengthEstimator, load_official(found.file, "length"))
     path = Path(folder)/"model/latest.safetensors"
     if not path.is_file():
         advice = "which NA needs (see train-length; or give --motion_length, or text#length)"
@@ -611,7 +611,10 @@ def chain_motion(
 ) -> Chain:
     "One motion of all parts: each made from its text, the seams filled in between."
     ae, device, rng = model.ae, model.mardm.mask_latent.device, torch_rng(seed, "sample")
-    tokens = (model.whole_tokens([p.frames for p in parts]) // ae.unit).tolist()
+    frames = [p.frames for p in parts if p.frames is not None]
+    if len(frames) < len(parts):
+        raise ConfigError("frames: found a part without a length, expected it estimated (see `estimate_lengths`)")
+    tokens = (model.whole_tokens(frames) // ae.unit).tolist()
     fill = lambda target, missing, cond: fill_windows(model.mardm, target, missing, cond, bottleneck=ae, generator=[rng], **options)
     conditions = model.conditions([p.text for p in parts]).to(device)[:, None]
     made = [fill(torch.zeros(1, many, ae.target_dim, device=device), torch.ones(many, dtype=torch.bool), cond)
@@ -712,8 +715,8 @@ def make_demo(
         must_be_writable(out)
         corpus = _demo_corpus(out, settings, made, progress)
         for method in missing:
-            runs = [f"{method}_{kind}-seed0" for kind in ("AE", "MARDM")]
-            train_small(corpus, out/"checkpoints", method, *runs, settings, out/"data/.text", progress=progress)
+            ae_name, name = f"{method}_AE-seed0", f"{method}_MARDM-seed0"
+            train_small(corpus, out/"checkpoints", method, ae_name, name, settings, out/"data/.text", progress=progress)
             made = [*made, method]
             write_json(out/"demo.json", dict(settings=mark, methods=made))
     return out/"checkpoints"
