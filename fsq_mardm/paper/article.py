@@ -12,7 +12,7 @@ __all__ = ['ARTICLE', 'LICENCES', 'TYPST', 'STYLE', 'SECTIONS', 'last_value', 'w
 
 # %% ../../nbs/65_paper.article.ipynb #8e3ba57e
 import ast, base64, hashlib, html, json, re, shutil, struct, tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,11 @@ from ..stats import three_digits
 def last_value(source: str, names: dict, where: str) -> Any:
     "Run a cell in `names`; the value of its last line if that is an expression."
     tree = ast.parse(source, where)
-    ends = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
+    ends = ast.Expression(last.value) if isinstance(last, ast.Expr) else None
+    if ends: tree.body.pop()
     exec(compile(tree, where, "exec"), names)
-    return None if ends is None else eval(compile(ast.Expression(ends.value), where, "eval"), names)
+    return eval(compile(ends, where, "eval"), names) if ends else None
 
 # %% ../../nbs/65_paper.article.ipynb #79108d97
 def words_of(
@@ -42,7 +44,8 @@ def words_of(
     quotes: list[Quote],  # numbers are added here
 ) -> list[str]:  # Markdown, part by part
     "What a notebook says; `ConfigError` for a parameter that it does not have."
-    said, names = [], {"__name__": "__notebook__"}
+    said = []
+    names: dict[str, Any] = {"__name__": "__notebook__"}
     for k, cell in enumerate(read_json(notebook)["cells"]):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -70,7 +73,7 @@ def unmarked(text: str) -> str:
 # %% ../../nbs/65_paper.article.ipynb #7ea6b74d
 def quoting_sentences(said: list[str]) -> dict[int, str]:  # place in `quotes` -> sentence
     "The sentence around each number."
-    found = {}
+    found: dict[int, str] = {}
     for sentence in (s for text in said for s in _SENTENCE.split(text)):
         plain = " ".join(unmarked(sentence).split())
         found |= {int(k): plain for k in _MARK.findall(sentence) if k}
@@ -222,9 +225,8 @@ class Context:
 def parsed(text: str) -> list[dict]:
     "Markdown as a tree."
     import mistune
-    return [
-        t for t in mistune.create_markdown(renderer=None, plugins=["table", "math"])(text) if t["type"] != "blank_line"
-    ]
+    tokens = mistune.create_markdown(renderer=None, plugins=["table", "math"])(text)
+    return [t for t in tokens if isinstance(t, dict) and t["type"] != "blank_line"]
 
 # %% ../../nbs/65_paper.article.ipynb #03c05eef
 def plain_text(tokens: list[dict]) -> str:
@@ -733,7 +735,7 @@ def set_pdf(
         for name in names:
             shutil.copyfile(figures/f"{name}.pdf", Path(t)/f"{name}.pdf")
         try:
-            path.write_bytes(typst.compile(Path(t)/"article.typ", root=t, ignore_system_fonts=True, timestamp=0))
+            path.write_bytes(typst.compile(Path(t)/"article.typ", root=Path(t), ignore_system_fonts=True, timestamp=0))
         except typst.TypstError as e:
             raise ConfigError(f"article: {' '.join(str(e).split())[:300]}") from None
 
@@ -770,7 +772,7 @@ def build_article(
 def crate(
     root: Path,  # folder with `tables` and `figures`
     title: str, settings: dict,
-    records: list[dict],
+    records: Sequence[dict],
 ) -> dict:
     "Article, tables, figures, records and code as linked data."
     root = root.resolve()

@@ -238,10 +238,12 @@ class Evidence:
 
 def _sides(h: Hypothesis, records: dict) -> tuple[list, list, list]:
     "For each row that is compared: its numbers, how it is called, the records read."
-    values, names, read = [], [], []
+    values, names = [], []
+    read: list[str] = []
     for m in h.methods:
         if isinstance(m, tuple):
-            m, name, more = choose(m, records, *h.chosen_by, h.judged_from)
+            kind, metric = h.chosen_by
+            m, name, more = choose(m, records, kind, metric, h.judged_from)
             read += more
         else: name = m
         found, of = by_seed(records, h.record, h.metric, m)
@@ -251,7 +253,7 @@ def _sides(h: Hypothesis, records: dict) -> tuple[list, list, list]:
 def _compared(h: Hypothesis, values: list) -> Estimate:
     "The estimate of one contrast, paired by seed."
     if h.log and min(v.min() for v in values) <= 0: raise NotMeasured(f"{h.metric}: found numbers of 0 or below, which have no ratio")
-    return student(values[0]) if h.contrast == "value" else contrast(*values, log=h.log)
+    return student(values[0]) if h.contrast == "value" else contrast(values[0], values[1], log=h.log)
 
 # %% ../../nbs/63_paper.claims.ipynb #fa90d226
 def evidence(
@@ -327,7 +329,7 @@ def ledger(
         if row["verdict"] == UNDECIDED and (older := (late or {}).get(h.id)):
             row.update(verdict=EXPLORATORY, how=f"{row['how']}; {older} was made before this was registered")
     for family in dict.fromkeys(h.family for h in hypotheses):
-        open_ = [(h, row, e) for h, row, e in found if h.family == family and row["verdict"] == UNDECIDED]
+        open_ = [(h, row, e) for h, row, e in found if h.family == family and row["verdict"] == UNDECIDED and e]
         told = judge_family([Question(e.estimate, h.side, h.threshold, h.margin) for h, _, e in open_])
         for (_, row, _), (p, p_holm, said) in zip(open_, told):
             row.update(verdict=said, p=_finite(p), p_holm=_finite(p_holm))
@@ -349,7 +351,7 @@ def registered(
     log = _git(path.parent, "log", "--format=%H", "--", path.name)
     for commit in log.stdout.split() if log and log.returncode == 0 else ():
         held = _git(path.parent, "show", f"{commit}:./{path.name}")
-        try: then = {h.id: h.content for h in parse_hypotheses(held.stdout)} if held.returncode == 0 else {}
+        try: then = {h.id: h.content for h in parse_hypotheses(held.stdout)} if held and held.returncode == 0 else {}
         except ConfigError: then = {}  # of an older form
         same = {i for i in same if then.get(i) == now[i]}
         if not same: break
@@ -369,7 +371,8 @@ def made_before(
     commits: dict,  # name of a record -> commit that it was made at
 ) -> dict[str, str]:  # id -> the first of its records that is older than its registration
     "The hypotheses that were registered after a run that would judge them."
-    fixed, known, late = registered(path), {}, {}
+    fixed, known = registered(path), {}
+    late: dict[str, str] = {}
     for row in rows.to_dict("records"):
         for name in row["records"]:
             pair = fixed.get(row["id"]), commits.get(name)

@@ -11,6 +11,7 @@ __all__ = ['PALETTE', 'COLOURS', 'DASHES', 'MOVES', 'LEFT', 'RIGHT', 'TRUNK', 'b
 # %% ../../nbs/62_paper.plots.ipynb #d3845bd0
 import textwrap
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import matplotlib.colors
@@ -20,6 +21,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from matplotlib.transforms import Bbox
 
 from ..config import DataError
 from ..history import smooth_to_draw
@@ -150,7 +152,7 @@ def plot_convergence(
     rows = [-(-len(methods)//columns) for methods in stages.values()]
     with house_style():
         fig = plt.figure(figsize=(3.1 + 1.45*columns, sum(max(2.4, 1.25*r) for r in rows) + .3))
-        parts = np.atleast_1d(fig.subfigures(len(stages), 1, height_ratios=[max(2, r) for r in rows]))
+        parts = fig.subfigures(len(stages), 1, squeeze=False, height_ratios=[max(2, r) for r in rows])[:, 0]
         for part, (stage, methods) in zip(parts, stages.items()):
             _stage(part, stage, methods, stage in relative, reference, weight, columns)
     return fig
@@ -207,7 +209,7 @@ def label_points(
 ) -> None:
     "Write each label beside its point, clear of those before it as far as eight places allow."
     renderer = ax.figure.canvas.get_renderer()
-    taken = []
+    taken: list[Bbox] = []
     for text, x, y in labels:
         note = ax.annotate(text, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=size)
         for dx, dy in ((3, 3), (3, -8), (-3, 3), (-3, -8), (3, 10), (3, -15), (-3, 10), (-3, -15)):
@@ -348,7 +350,7 @@ def plot_topology(
     n = len(curves)
     with house_style():
         fig = plt.figure(figsize=(max(6.6, 1.35*n), 4.8))
-        top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.15))
+        top, bottom = fig.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.15))[:, 0]
         _swap_panels(top.subplots(1, n, sharex=True, sharey=True, squeeze=False)[0], curves)
         top.supxlabel("distance of the codes, in units of their spread", fontsize=plt.rcParams["axes.labelsize"])
         left, right = bottom.subplots(1, 2)
@@ -413,7 +415,7 @@ def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., w
     "Draw one pose (J, 3) around its pelvis at page position `at`, a disc around the joint `head`."
     points = project(joints - np.asarray(joints)[:1]*np.array([1, 0, 1])) + (at, 0)
     bones = [(j, p) for j, p in enumerate(parents) if p >= 0]
-    look = dict(colors=[colours[j] for j, _ in bones], linewidths=width, alpha=alpha, capstyle="round")
+    look: dict[str, Any] = dict(colors=[colours[j] for j, _ in bones], linewidths=width, alpha=alpha, capstyle="round")
     ax.add_collection(LineCollection([(points[j], points[p]) for j, p in bones], **look))
     if head is not None:
         ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
@@ -581,7 +583,7 @@ def plot_method(
 # %% ../../nbs/62_paper.plots.ipynb #fbf8f1de
 def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
     "An arrow from each panel to the next, and the way back below."
-    look = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")
+    look: dict[str, Any] = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")
     for a, b, word in zip(axes, axes[1:], words):
         x = (a.get_position().x1 + b.get_position().x0)/2 - .02
         fig.text(x, .14, word, ha="center", fontsize=6, color="0.3")

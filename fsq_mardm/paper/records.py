@@ -10,7 +10,7 @@ __all__ = ['RECORDED_PACKAGES', 'RECORD_FIELDS', 'PROVENANCE', 'is_place', 'plac
 
 # %% ../../nbs/60_paper.records.ipynb #df351a38
 import math, platform, re, resource, shlex, subprocess, sys, time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -284,7 +284,7 @@ def _metric_with_mean(group: dict[str, dict], column: str, value: Any) -> dict[s
 
 # %% ../../nbs/60_paper.records.ipynb #e1565bcb
 def records_behind(
-    records: dict[str, dict],  # name -> record, of the table
+    records: Mapping[str, dict],  # name -> record, of the table
     cells: pd.Series,  # the row
     column: str,  # of the cell
 ) -> tuple[dict[str, dict], bool]:  # name -> {metric: value}; whether their mean is the number
@@ -299,7 +299,7 @@ def records_behind(
     return {n: {} for n in mine}, False
 
 # %% ../../nbs/60_paper.records.ipynb #34750a7a
-def _of_row(records: dict[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
+def _of_row(records: Mapping[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
     "The records that a row lists, or else those whose labels agree with it."
     listed = str(cells.get("records", "")).split()
     if listed:
