@@ -21,7 +21,7 @@ def one_line(text: str, most: int = 1000) -> str:
     return plain if len(plain) <= most else plain[:most - 3] + "..."
 
 def mistake(
-    error: Exception,  # one that is the user's to mend
+    error: FsqMardmError | OSError,  # one that is the user's to mend
     out: str | None = None,  # where results were to go; named when the system names no file
 ) -> str:
     "What a user reads about an error."
@@ -276,9 +276,10 @@ def build_parser(
     about: str,  # what the program is
 ) -> argparse.ArgumentParser:
     "A parser of all commands; `run_command` of what it returns is the function."
-    look = dict(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    look: dict[str, Any] = dict(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser = _Parser(prog="fsq-mardm", description=about, **look)
-    below = {(): parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)}
+    below: dict[tuple[str, ...], argparse._SubParsersAction] = {}
+    below[()] = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for name, (function, options) in commands.items():
         *group, last = name.split()
         if tuple(group) not in below:

@@ -73,6 +73,9 @@ def acts_of(spec: Spec) -> np.ndarray:  # (18,) bool
 
 class Recogniser(nn.Module):
     "Summaries (B, F) to one logit an act (B, 18)."
+    mean: torch.Tensor  # (F,)
+    std: torch.Tensor  # (F,)
+
     def __init__(self, mean: torch.Tensor, std: torch.Tensor, width: int = 128):
         super().__init__()
         self.register_buffer("mean", mean)
@@ -366,7 +369,7 @@ def save_trained(
 ) -> Path:  # the card
     "Save a pair that `make_demo` trained, with what its card says of its making, and the card."
     runs = [run_folder(checkpoints, "synthetic", f"{method}_{kind}-seed0") for kind in ("AE", "MARDM")]
-    model = TextToMotion.load(*runs)
+    model = TextToMotion.load(runs[0], runs[1])
     size = lambda m: sum(p.numel() for p in m.parameters())
     made = dict(
         clips=recipe["corpus"]["n_clips"],

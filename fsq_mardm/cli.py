@@ -17,7 +17,7 @@ from .arguments import json_object, mistake, note, one_line, opt, parameter_opti
 from .config import ConfigError, FsqMardmError, check_name
 
 # %% ../nbs/72_cli.ipynb #da7ce734
-COMMANDS = {}  # words -> (function, options, or a function that gives them)
+COMMANDS: dict[str, tuple] = {}  # words -> (function, options, or a function that gives them)
 GROUPS = {"data": "make, import and check corpora", "evaluate": "evaluate an autoencoder or a generator"}
 
 def command(
@@ -32,7 +32,7 @@ def command(
 
 # %% ../nbs/72_cli.ipynb #cd51aa86
 def parser_for(words: list[str]) -> argparse.ArgumentParser:
-    return build_parser(words, COMMANDS, GROUPS, main.__doc__)
+    return build_parser(words, COMMANDS, GROUPS, main.__doc__ or "")
 
 def main(arguments: list[str] | None = None) -> int:  # exit code: 0 done, 2 a mistake of the user's
     "Text-to-human-motion generation on an implicit grid."

@@ -403,7 +403,7 @@ def save_motion(
     "Write a motion as joints in metres (npy; npz with contacts), video (mp4), BVH and binary glTF (glb)."
     joints = _check(joints, len(skeleton.parents)).astype(np.float32)
     paths = {f: Path(out)/f"{name}.{f}" for f in FORMATS if f in formats and f != "html"}
-    body = dict(names=bvh_names, rigid=rigid)
+    body: dict[str, Any] = dict(names=bvh_names, rigid=rigid)
     write = dict(
         npy=lambda path: _save_arrays(path, np.save, joints*np.float32(skeleton.to_metres)),
         npz=lambda path: _save_arrays(path, np.savez_compressed, **contact_track(joints, skeleton, fps)),
