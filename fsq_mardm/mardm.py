@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['MASK_SCHEDULES', 'MARDM_SIZES', 'MARDM_MODELS', 'masked_counts', 'reveal_steps', 'draw_each', 'draw_ranks',
            'InputProcess', 'PositionalEncoding', 'turns', 'rotate', 'Attention', 'MLP', 'ModulatedBlock', 'MARDM',
-           'check_lengths', 'Sampling', 'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
+           'check_lengths', 'Lifting', 'Sampling', 'Reveal', 'SamplingState', 'frame_mask', 'build_mardm']
 
 # %% ../nbs/36_mardm.ipynb #5e71e0c3
 import inspect, math
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -75,6 +76,8 @@ class InputProcess(nn.Module):
 
 class PositionalEncoding(nn.Module):
     "Adds sinusoidal positions to (B, L, width)."
+    pe: Tensor  # (max_tokens, 1, width)
+
     def __init__(self, width: int, dropout: float, max_tokens: int = 5000):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
@@ -160,15 +163,17 @@ class ModulatedBlock(nn.Module):
             x = x + self.word_attn(self.word_norm(x), spoken, words)
         return torch.addcmul(x, gate2, self.mlp(torch.addcmul(shift2, self.norm2(x), 1+scale2)))
 
-# %% ../nbs/36_mardm.ipynb #6ce1b040
-_SETTINGS = (  # attributes of the model
-    "ae_dim", "target_dim", "cond_dim", "latent_dim", "cond_mode", "diffmlps_batch_mul", "cond_drop_prob", "random_latents",
-    "dequantise", "snap", "standardise_cond", "standardise_latents", "stratified", "rotary", "text_tokens",
-)
-
 # %% ../nbs/36_mardm.ipynb #78f750b0
 class MARDM(nn.Module):
     "Masked transformer and diffusion head over latents (B, C, L) and targets (B, L, d)."
+    name: str  # in the zoo
+    target_mean: Tensor  # (d,), see `set_target_statistics`
+    target_std: Tensor
+    cond_mean: Tensor  # (cond_dim,), see `set_condition_statistics`
+    cond_std: Tensor
+    latent_mean: Tensor  # (C,), see `set_latent_statistics`
+    latent_std: Tensor
+
     def __init__(
         self,
         ae_dim: int = 512,  # C, width of the latents that the transformer reads
@@ -198,8 +203,11 @@ class MARDM(nn.Module):
         self.config = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.config["target_dim"], self.config["head"] = target_dim or ae_dim, to_plain(head)
         _check_config(self.config)
-        for name in _SETTINGS:
-            setattr(self, name, self.config[name])
+        self.ae_dim, self.target_dim, self.cond_dim, self.latent_dim = ae_dim, target_dim or ae_dim, cond_dim, latent_dim
+        self.cond_mode, self.cond_drop_prob, self.text_tokens, self.rotary = cond_mode, cond_drop_prob, text_tokens, rotary
+        self.diffmlps_batch_mul, self.stratified, self.dequantise = diffmlps_batch_mul, stratified, dequantise
+        self.standardise_cond, self.standardise_latents = standardise_cond, standardise_latents
+        self.random_latents, self.snap = random_latents, snap
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
                 torch.default_generator.manual_seed(seed)
@@ -238,7 +246,8 @@ def _draw_weights(self: MARDM) -> None:
         if isinstance(m, nn.Linear):
             nn.init.normal_(m.weight, std=.02)
             nn.init.zeros_(m.bias)
-    for block in self.MARTransformer:
+    blocks: Any = self.MARTransformer  # a ModuleList does not know what it holds
+    for block in blocks:
         nn.init.zeros_(block.adaLN_modulation[1].weight)
         if self.text_tokens:
             nn.init.zeros_(block.word_attn.proj.weight)
@@ -374,7 +383,7 @@ def trunk(
         places = _hidden_last(hidden, padding_mask)
         x = x.take_along_dim(places[..., None], 1)
         allowed = None if allowed is None else allowed.take_along_dim(places, 1)
-    turn = turns(places, self.latent_dim//self.MARTransformer[0].attn.heads) if self.rotary else None
+    turn = turns(places, self.latent_dim//self.config["num_heads"]) if self.rotary else None
     for block in self.MARTransformer:
         x = block(x, c, allowed, *words, turn=turn)
     return x if hidden is None else x.take_along_dim(places.argsort(1)[..., None], 1)
@@ -384,7 +393,7 @@ def trunk(
 def _set_statistics(self: MARDM, what: str, mean: Tensor | float, std: Tensor | float) -> MARDM:
     "Fill the buffers of one kind of statistics; returns the model."
     own_mean, own_std = getattr(self, f"{what}_mean", None), getattr(self, f"{what}_std", None)
-    if own_mean is None:
+    if own_mean is None or own_std is None:
         setting = {"cond": "standardise_cond", "latent": "standardise_latents"}[what]
         raise ConfigError(f"{what} statistics: found a model that keeps none, expected one with {setting}=True")
     mean, std = (torch.as_tensor(v).float().expand(own_mean.shape) for v in (mean, std))
@@ -420,6 +429,8 @@ def set_target_points(
     points: Tensor,  # (K, d) entries of a codebook, or (d, K) padded levels, in the targets' own unit
 ) -> MARDM:
     "Tell a posterior head where the targets can lie; returns the model."
+    if not isinstance(self.DiffMLPs, PosteriorHead):
+        raise ConfigError(f"points: found a {type(self.DiffMLPs).__name__}, expected a posterior head (Grid or Codebook)")
     width = self.DiffMLPs.process.width
     mean, std = (v.unflatten(0, (-1, 1, width)) for v in (self.target_mean, self.target_std))
     points = points.to(mean)[..., None] if width == 1 else points.to(mean)[None]
@@ -554,7 +565,7 @@ def forward_loss(
     mask: Tensor | None = None,  # (B, L) bool: hide these instead of drawing
 ) -> Tensor:
     "Mean diffusion loss over the hidden tokens, a scalar."
-    there = dict(device=latents.device, non_blocking=True)
+    there: dict[str, Any] = dict(device=latents.device, non_blocking=True)
     lengths = self._check_batch(latents, target, lengths)
     if mask is None:
         mask = self.draw_mask(lengths, latents.shape[2], generator, reference_masking)
@@ -567,6 +578,11 @@ def forward_loss(
     return self._denoising_loss(goal, z, generator) if len(chosen) else z.sum()*0
 
 # %% ../nbs/36_mardm.ipynb #1d7414ac
+class Lifting(Protocol):
+    "What generation needs of a bottleneck; the members of `AE_MODELS` have it."
+    def lift(self, target: Tensor) -> Tensor: ...  # (B, L, d) -> (B, C, L), each token on its own
+    def snap(self, target: Tensor) -> Tensor: ...  # (..., d) -> the nearest that is allowed
+
 @dataclass
 class Sampling:
     "How to generate; keywords of `MARDM.generate` and `MARDM.edit`."
@@ -576,7 +592,7 @@ class Sampling:
     solver_steps: int | tuple | None = None  # steps a reveal, or (first, last): they change evenly over the schedule; None: the head's own
     temperature: float = 1.0  # scale of the noise
     generator: object = None  # one torch.Generator, or a list with one a sample: its result then is independent of the batch
-    bottleneck: object = None  # has lift(target (B, L, d)) -> (B, C, L), a token on its own, and snap(target); None: target is latent
+    bottleneck: Lifting | None = None  # None: the target is the latent
     schedule: str = "fast"  # "fast" or "reference"
     snap: str | None = None  # "reveal", "end", "never"; None: the model's
     hard_pseudo_reorder: bool = False  # hidden tokens sorted behind the known ones; changes nothing
@@ -711,7 +727,7 @@ def _read(self: MARDM, s: SamplingState, step: Reveal) -> tuple[Tensor, Tensor |
         return self.trunk(latents, cond, padding, hidden=hidden).flatten(0, 1)[step.place], None
     twice = lambda x: None if x is None else torch.cat([x, x])
     drop = torch.arange(2*n, device=latents.device) >= n
-    z, free = self.trunk(twice(latents), twice(cond), twice(padding), drop=drop, hidden=twice(hidden)).chunk(2)
+    z, free = self.trunk(torch.cat([latents, latents]), twice(cond), twice(padding), drop=drop, hidden=twice(hidden)).chunk(2)
     return z.flatten(0, 1)[step.place], free.flatten(0, 1)[step.place]
 
 # %% ../nbs/36_mardm.ipynb #dd4fca45
