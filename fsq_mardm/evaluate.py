@@ -148,20 +148,20 @@ def part_of(reference: Reference, rows: np.ndarray) -> Reference:
 # %% ../nbs/55_evaluate.ipynb #4437479e
 def check_motions(
     motions: Sequence[np.ndarray | torch.Tensor],  # what a model made: raw essential motions
-    lengths: Sequence[int],  # frames asked for
+    lengths: Sequence[int] | np.ndarray,  # frames asked for
     width: int,  # features a frame
     names: Sequence[Any],  # entry numbers, for errors
 ) -> list[np.ndarray]:  # of (T, width) float32
     "Generated motions of the right number, length and width, and finite, or a `DataError` that names the entry."
-    motions = [np.asarray(m.detach().cpu() if isinstance(m, torch.Tensor) else m, np.float32) for m in motions]
-    if len(motions) != len(lengths):
-        raise DataError(f"sampler: found {len(motions)} motions, expected {len(lengths)}")
-    for m, n, i in zip(motions, lengths, names):
+    made = [np.asarray(m.detach().cpu() if isinstance(m, torch.Tensor) else m, np.float32) for m in motions]
+    if len(made) != len(lengths):
+        raise DataError(f"sampler: found {len(made)} motions, expected {len(lengths)}")
+    for m, n, i in zip(made, lengths, names):
         if m.ndim != 2 or len(m) < n or m.shape[1] != width:
             raise DataError(f"motion of entry {i}: found shape {m.shape}, expected ({n}, {width})")
         if not np.isfinite(m[:n]).all():
             raise DataError(f"motion of entry {i}: found NaN or infinity, expected finite features")
-    return [m[:n] for m, n in zip(motions, lengths)]
+    return [m[:n] for m, n in zip(made, lengths)]
 
 def seen_by(reference: Reference, motions: list[np.ndarray]) -> list[np.ndarray]:
     "Motions in the features the evaluator reads: as they are, or completed to 263 (251)."
@@ -203,7 +203,7 @@ def score(
     asked = reference.first + caption
     found = {"fid": frechet_distance(reference.statistics, motion),
              "diversity": diversity(motion, min(pairs, len(motion)), numpy_rng(seed, "diversity"))}
-    if contrasted is not None:
+    if contrasted is not None and reference.contrast_text is not None:
         found["clip_score"] = clip_score(reference.contrast_text[asked], contrasted)
     return found | text_scores(reference.text[asked], motion, reference.words(caption), seed, pool)
 
@@ -241,7 +241,8 @@ def flat_metrics(
 # %% ../nbs/55_evaluate.ipynb #87ba387b
 def _halves(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     "Numbers of two random halves."
-    return tuple(np.array_split(rng.permutation(n), 2))
+    first, second = np.array_split(rng.permutation(n), 2)
+    return first, second
 
 def floors(
     reference: Reference,
@@ -310,23 +311,23 @@ def reconstruct(
 ) -> list[np.ndarray]:  # of (T_i, D)
     "Raw motions through an autoencoder, in evaluation mode, without padding."
     device = device or next(iter(ae.parameters())).device
-    mean, std = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in (mean, std))
-    training, out = ae.training, [None]*len(motions)
+    centre, scale = (torch.as_tensor(v, dtype=torch.float32, device=device) for v in (mean, std))
+    training = ae.training
+    out: dict[int, np.ndarray] = {}
     ae.eval()
     for rows in rows_by_length([len(m) for m in motions]):
-        for some in _batches(rows, batch_size):
+        for some in _batches(rows.tolist(), batch_size):
             x = torch.as_tensor(np.stack([motions[i] for i in some]), dtype=torch.float32, device=device)
-            for i, y in zip(some, (ae((x - mean)/std)*std + mean).cpu().numpy()):
-                out[i] = y
+            out |= zip(some, (ae((x - centre)/scale)*scale + centre).cpu().numpy())
     ae.train(training)
-    return out
+    return [out[i] for i in range(len(motions))]
 
 # %% ../nbs/55_evaluate.ipynb #d75e5681
 def _joint_errors(reference: Reference, made: list[np.ndarray]) -> list[np.ndarray]:  # of (T_i,) millimetres
     "Error of every frame of every motion."
     s = reference.split.skeleton
     joints = lambda m: features_to_joints(np.asarray(m, np.float64), s.n_joints)*(1000*s.to_metres)
-    return [mpjpe(joints(a), joints(b)) for a, b in zip(reference.motions, made)]
+    return [np.asarray(mpjpe(joints(a), joints(b))) for a, b in zip(reference.motions, made)]
 
 # %% ../nbs/55_evaluate.ipynb #b390122e
 def evaluate_reconstruction(
@@ -498,7 +499,9 @@ def _rows(
     rows, main = [], n == 0  # bodies and contrast do not depend on the evaluator and stand in the main row
     for r, s in enumerate(seeds):
         contrasted = made.contrast[r] if made.contrast is not None and main else None
-        row = score(reference, made.caption[r].numpy(), (made.embedding if main else made.standard)[r], s, pool, contrasted)
+        embedding = made.embedding if main else made.standard
+        assert embedding is not None and made.kinematics is not None  # `generate_embeddings` keeps both
+        row = score(reference, made.caption[r].numpy(), embedding[r], s, pool, contrasted)
         if main:
             row |= body_scores(reference, Bodies({k: v[r] for k, v in made.physics.items()}, made.kinematics[r]))
         if variety:
