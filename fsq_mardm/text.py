@@ -12,10 +12,10 @@ __all__ = ['MAX_TEXT', 'CLIP_HELP', 'TEXT_ENCODERS', 'POS_CLASSES', 'MOTION_WORD
 # %% ../nbs/21_text.ipynb #01a34469
 import gzip, hashlib, math, os, pickle, re, struct, warnings, zipfile, zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -472,7 +472,7 @@ def clip_tokenizer(
     vocab: dict[str, int] | None = None,  # None: bytes, bytes at a word's end, merges, start, end
 ) -> Tokenizer:
     "CLIP's byte-pair tokenizer (lower case; words, numbers and marks apart), without start and end tokens."
-    pairs = [tuple(m.split(" ")) for m in merges]
+    pairs = [(a, b) for a, b in (m.split(" ") for m in merges)]
     known = _clip_vocab(merges) if vocab is None else vocab
     tokenizer = Tokenizer(models.BPE(vocab=known, merges=pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     one_space = normalizers.Replace(Regex(r"\s+"), " ")
@@ -915,6 +915,7 @@ def _checked_kinds(kinds: dict[str, list[str]] | None) -> dict[str, tuple[str, .
 class _WordList:
     "Words with their numbers, classes and, with GloVe, vectors."
     special = ("unk", "sos", "eos")
+    from_glove: ClassVar[Callable[..., "Vocabulary"]]  # `read_glove`
 
     def __init__(
         self,
