@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Joints', 'TOLERANCE', 'STRIDES', 'RESOLUTION', 'BY_MEDIAN', 'rows_by_length', 'foot_skating', 'penetration',
-           'floating', 'jerk', 'spread_distance', 'jerk_distance', 'bone_variation', 'turned', 'turn_distance',
+           'floating', 'jerk', 'spread_distance', 'jerk_distance', 'bone_variation', 'net_turn', 'turn_distance',
            'kinematics', 'standardised', 'kinematic_distance', 'physics_metrics', 'over_clips']
 
 # %% ../nbs/53_physics.ipynb #5b7ab145
@@ -180,20 +180,20 @@ def bone_variation(
     return _measured(_clips(joints, lengths, 1, 1.0), partial(_bones, parents=parents))[0]
 
 # %% ../nbs/53_physics.ipynb #5d20c1e8
-def _turned(c: np.ndarray, face: tuple) -> np.ndarray:
+def _net_turn(c: np.ndarray, face: tuple) -> np.ndarray:
     "Angle of the last heading to the first, in degrees."
     right_hip, left_hip, right_shoulder, left_shoulder = face
     across = c[:, :, right_hip] - c[:, :, left_hip] + c[:, :, right_shoulder] - c[:, :, left_shoulder]
     heading = np.unwrap(np.arctan2(across[..., 0], across[..., 2]), axis=1)
     return np.abs(np.degrees(heading[:, -1] - heading[:, 0]))
 
-def turned(
+def net_turn(
     joints: Joints,
     lengths: Sequence[int] | None = None,  # (B,) frames of a padded batch
     face: tuple[int, int, int, int] = HUMANML3D.face_joints,  # right hip, left hip, right shoulder, left shoulder
 ) -> np.ndarray:  # (B,) degrees, to either side
     "How far a clip turns: the angle its heading gains, in degrees, over 180 where it goes round."
-    return _measured(_clips(joints, lengths, 1, 1.0), partial(_turned, face=face))[0]
+    return _measured(_clips(joints, lengths, 1, 1.0), partial(_net_turn, face=face))[0]
 
 def turn_distance(
     real: ArrayLike,  # (N,) degrees that real clips turn
@@ -260,7 +260,7 @@ def physics_metrics(
         "float": partial(_off_floor, side=1, tolerance=TOLERANCE),
         "jerk": partial(_jerk, fps=fps),
         "bone_variation": partial(_bones, parents=parents),
-        "turn": partial(_turned, face=face),
+        "turn": partial(_net_turn, face=face),
     }
     return dict(zip(measures, _measured(_clips(joints, lengths, 4, scale), *measures.values())))
 
