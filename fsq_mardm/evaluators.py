@@ -115,6 +115,26 @@ EVALUATOR_SIZES = {  # name -> widths
     "published": dict(movement=512, motion=1024, text=512, word=300, embed=512),
 }
 
+# %% ../nbs/50_evaluators.ipynb #6fa1a79c
+def _widths_of(
+    state: dict[str, Tensor],  # flat
+) -> dict[str, int]:
+    "Widths of the networks that a state belongs to; `CheckpointError` names a key that is missing or has too few axes."
+    shape = lambda key: state[f"{key}.weight"].shape
+    try:
+        return dict(
+            input_width=shape("movement_encoder.main.0")[1],
+            movement=shape("movement_encoder.main.3")[0],
+            motion=shape("motion_encoder.input_emb")[0],
+            text=shape("text_encoder.input_emb")[0],
+            word=shape("text_encoder.input_emb")[1],
+            embed=shape("motion_encoder.output_net.3")[0],
+            pos=shape("text_encoder.pos_emb")[1],
+            movement_hidden=shape("movement_encoder.main.0")[0],
+        )
+    except (KeyError, IndexError) as e:
+        raise CheckpointError(f"evaluators: key {e} is missing or has too few axes") from None
+
 # %% ../nbs/50_evaluators.ipynb #426be67a
 class EvaluatorNet(nn.Module):
     "Movement, motion and text encoder side by side; state keys `movement_encoder.*`, `motion_encoder.*`, `text_encoder.*`."
@@ -136,6 +156,7 @@ class EvaluatorNet(nn.Module):
         self.movement_encoder = MovementEncoder(input_width, inner, movement, dropout)
         self.motion_encoder = MotionBiGRU(movement, motion, embed)
         self.text_encoder = TextBiGRU(word, text, embed, pos)
+
     def embed_motion(self,
         x: Tensor,  # (B, T, D) normalised motion, anything after the lengths
         lengths: Tensor,  # (B,) frames
@@ -153,20 +174,7 @@ class EvaluatorNet(nn.Module):
         state: dict[str, Tensor],  # flat
     ) -> "EvaluatorNet":
         "Fresh networks of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
-        shape = lambda key: state[f"{key}.weight"].shape
-        try:
-            return cls(
-                input_width=shape("movement_encoder.main.0")[1],
-                movement=shape("movement_encoder.main.3")[0],
-                motion=shape("motion_encoder.input_emb")[0],
-                text=shape("text_encoder.input_emb")[0],
-                word=shape("text_encoder.input_emb")[1],
-                embed=shape("motion_encoder.output_net.3")[0],
-                pos=shape("text_encoder.pos_emb")[1],
-                movement_hidden=shape("movement_encoder.main.0")[0],
-            )
-        except (KeyError, IndexError) as e:
-            raise CheckpointError(f"evaluators: key {e} is missing or has too few axes") from None
+        return cls(**_widths_of(state))
 
     @classmethod
     def from_state(cls,
@@ -215,6 +223,28 @@ class MotionTransformer(nn.Module):
         h = self.transformer(self.sequence_pos_encoder(h), src_key_padding_mask=padding)
         return self.out(self.out_ln(h[:, 0]))
 
+# %% ../nbs/50_evaluators.ipynb #4ebe003f
+def _clip_widths_of(
+    state: dict[str, Tensor],  # flat
+    heads: int | None = None,  # None: 8, or fewer where the width asks for it
+) -> dict[str, int]:
+    "Widths of the transformers that a state belongs to; `CheckpointError` names a key that is missing or has too few axes."
+    shape = lambda key: state[key].shape
+    try:
+        width, input_width = shape("motion_encoder.embed_motion.weight")[:2]
+        return dict(
+            input_width=input_width,
+            width=width,
+            layers=len({k.split(".")[2] for k in state if k.startswith("textTransEncoder.layers.")}),
+            heads=heads or math.gcd(8, width),
+            ff=shape("textTransEncoder.layers.0.linear1.weight")[0],
+            output=shape("out.weight")[0],
+            tokens=shape("token_embedding.weight")[0],
+            context=shape("positional_embedding")[0],
+        )
+    except (KeyError, IndexError) as e:
+        raise CheckpointError(f"contrast: key {e} is missing or has too few axes") from None
+
 # %% ../nbs/50_evaluators.ipynb #a15e877c
 class MotionCLIP(nn.Module):
     "The contrastive text-motion model of MARDM's CLIP score; state keys as published."
@@ -258,24 +288,10 @@ class MotionCLIP(nn.Module):
         heads: int | None = None,  # attention heads; None: 8, or fewer where the width asks for it
     ) -> "MotionCLIP":
         "A fresh model of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
-        shape = lambda key: state[key].shape
-        try:
-            width, input_width = shape("motion_encoder.embed_motion.weight")[:2]
-            model = cls(
-                input_width=input_width,
-                width=width,
-                layers=len({k.split(".")[2] for k in state if k.startswith("textTransEncoder.layers.")}),
-                heads=heads or math.gcd(8, width),
-                ff=shape("textTransEncoder.layers.0.linear1.weight")[0],
-                output=shape("out.weight")[0],
-                tokens=shape("token_embedding.weight")[0],
-                context=shape("positional_embedding")[0],
-            )
-        except (KeyError, IndexError) as e:
-            raise CheckpointError(f"contrast: key {e} is missing or has too few axes") from None
+        model = cls(**_clip_widths_of(state, heads))
         length = state.get("motion_encoder.sequence_pos_encoder.pe", torch.empty(2000)).shape[0]
         if length != 2000:
-            model.motion_encoder.sequence_pos_encoder = _Positions(width, length)
+            model.motion_encoder.sequence_pos_encoder = _Positions(model.config["width"], length)
         return model
 
     @classmethod
@@ -322,6 +338,14 @@ def full_float32(f: Callable) -> Callable:
                 p.allow_tf32 = value
     return call
 
+# %% ../nbs/50_evaluators.ipynb #7b8648a7
+def _short_hash(tensors: dict[str, Tensor]) -> str:
+    "Twelve hexadecimal digits for named tensors, in whatever order."
+    h = hashlib.sha256()
+    for k, v in sorted(tensors.items()):
+        h.update(k.encode() + v.numpy().tobytes())
+    return h.hexdigest()[:12]
+
 # %% ../nbs/50_evaluators.ipynb #787a9b22
 class _Ruler:
     "What every evaluator shares: networks, normalisation, a fingerprint."
@@ -354,10 +378,7 @@ class _Ruler:
     @property
     def fingerprint(self) -> str:
         "Short hash of weights and normalisation: which ruler a number was measured with."
-        h = hashlib.sha256()
-        for k, v in sorted(self.tensors().items()):
-            h.update(k.encode() + v.numpy().tobytes())
-        return h.hexdigest()[:12]
+        return _short_hash(self.tensors())
 
     def exact(self) -> Any:
         "The networks in float64 on a CPU; elsewhere it is slow or unknown, and they stay as they are."
@@ -421,6 +442,18 @@ def encode_tokens(
     index = torch.tensor([number[t] for t in tokens])
     return ids.long()[index], pos.float()[index], n.long()[index]
 
+# %% ../nbs/50_evaluators.ipynb #f9baa38c
+def _word_vectors(vocabulary: Vocabulary, words: Any, width: int) -> Tensor:
+    "Own float32 word vectors (V, width): `words`, or those of the vocabulary; `ConfigError` for none or a wrong shape."
+    vectors = words if words is not None else vocabulary.vectors
+    if vectors is None:
+        raise ConfigError("words: found no word vectors, expected them from the vocabulary or by argument")
+    own = torch.as_tensor(vectors).detach().cpu().float().clone()
+    expected = (len(vocabulary), width)
+    if tuple(own.shape) != expected:
+        raise ConfigError(f"words: found shape {tuple(own.shape)}, expected {expected}")
+    return own
+
 # %% ../nbs/50_evaluators.ipynb #89f9decf
 class Evaluator(_Embedder):
     "The matching evaluator (FID, R-precision, ...) over raw motion features and token lists."
@@ -434,14 +467,9 @@ class Evaluator(_Embedder):
         info: dict | None = None,  # what is known of its training
     ):
         super().__init__(net, mean, std, net.config["embed"], info)
-        vectors = words if words is not None else vocabulary.vectors
-        if vectors is None:
-            raise ConfigError("words: found no word vectors, expected them from the vocabulary or by argument")
         self.vocabulary = vocabulary
-        self.words = torch.as_tensor(vectors).detach().cpu().float().clone()
-        expected = (len(vocabulary), net.config["word"])
-        if tuple(self.words.shape) != expected:
-            raise ConfigError(f"words: found shape {tuple(self.words.shape)}, expected {expected}")
+        self.words = _word_vectors(vocabulary, words, net.config["word"])
+
     def tensors(self) -> dict[str, Tensor]:
         "Everything an embedding depends on."
         return {**super().tensors(), "words": self.words}
@@ -749,6 +777,13 @@ def embed_pairs(
     net.train(training)
     return motion, text
 
+# %% ../nbs/50_evaluators.ipynb #7a9ae29d
+def _pair_options(s: Any) -> dict[str, Any]:
+    "How contrastive trainings are optimised: ten validations and saves in all."
+    every = max(1, s.steps // 10)
+    return dict(steps=s.steps, seed=s.seed, lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20,
+                schedule="linear", clip=1.0, save_every=every, log_every=min(50, every))
+
 # %% ../nbs/50_evaluators.ipynb #f34bc3ff
 def fit_pairs(
     modules: nn.ModuleDict,  # everything that is trained
@@ -764,11 +799,8 @@ def fit_pairs(
     if len(train) < 2:
         raise DataError(f"split_train: found {len(train)} entries, expected at least 2")
     batch = pair_batches(train, settings.batch_size, settings.seed)
-    loss = BatchLoss(
-        lambda model, k, generator: (batch_loss(*batch(k), generator), {}),
-        batch.per_epoch,
-        items=lambda k: batch.entries(k).tolist(),
-    )
+    named = lambda k: batch.entries(k).tolist()
+    loss = BatchLoss(lambda model, k, generator: (batch_loss(*batch(k), generator), {}), batch.per_epoch, items=named)
 
     def validate(model: nn.Module, step: int) -> dict:
         tops = validation_score(embed, val, settings.seed)
@@ -782,12 +814,6 @@ def fit_pairs(
     best = result.last.parent/result.best["path"]
     load_into(modules, load_checkpoint(best, train.device)[0]["model"], best).eval()
     return result
-
-def _pair_options(s: Any) -> dict[str, Any]:
-    "How contrastive trainings are optimised: ten validations and saves in all."
-    every = max(1, s.steps // 10)
-    return dict(steps=s.steps, seed=s.seed, lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20,
-                schedule="linear", clip=1.0, save_every=every, log_every=min(50, every))
 
 # %% ../nbs/50_evaluators.ipynb #2aaabe64
 def _outcome(result: TrainResult) -> dict[str, Any]:
