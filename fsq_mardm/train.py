@@ -75,6 +75,14 @@ class Optimisation:
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(Optimisation) if f.name != "epoch"}
         return own | {"steps": self.steps or self.epoch * per_epoch}
 
+# %% ../nbs/41_train.ipynb #3d0ce6ad
+def _reference_rate(step: int, lr: float, warm_up_iter: int, milestones: tuple, lr_decay: float) -> float:
+    "The original's rule for the autoencoder."
+    if step + 1 < warm_up_iter:
+        return lr * (step + 2) / (warm_up_iter + 1)
+    passed = sum(step + 1 - warm_up_iter >= m for m in milestones)
+    return lr * warm_up_iter / (warm_up_iter + 1) * lr_decay ** passed
+
 # %% ../nbs/41_train.ipynb #ffe4aad1
 SCHEDULES = ("exact", "reference", "linear")
 
@@ -96,13 +104,6 @@ def learning_rate(
     left = min(1., (steps - step) / max(1, steps - warm_up_iter)) if schedule == "linear" else 1.
     passed = sum(step >= m for m in milestones)
     return lr * risen * left * lr_decay ** passed
-
-def _reference_rate(step: int, lr: float, warm_up_iter: int, milestones: tuple, lr_decay: float) -> float:
-    "The original's rule for the autoencoder."
-    if step + 1 < warm_up_iter:
-        return lr * (step + 2) / (warm_up_iter + 1)
-    passed = sum(step + 1 - warm_up_iter >= m for m in milestones)
-    return lr * warm_up_iter / (warm_up_iter + 1) * lr_decay ** passed
 
 # %% ../nbs/41_train.ipynb #f916b9b4
 class EMA:
@@ -277,6 +278,16 @@ def average_across(
         for t, part in zip(group, flat.split([t.numel() for t in group])):
             t.copy_(part.view_as(t))
 
+# %% ../nbs/41_train.ipynb #5da9de44
+def _appended(rows: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    "Columns with further values behind the old ones."
+    return {n: np.concatenate([rows[n], v]) if n in rows else v.copy() for n, v in new.items()}
+
+def _first_bad(columns: dict[str, np.ndarray], steps: np.ndarray) -> int | None:
+    "The first step with a value that is not finite, if any."
+    bad = ~np.isfinite(np.stack(list(columns.values()))).all(0)
+    return int(steps[bad.argmax()]) if bad.any() else None
+
 # %% ../nbs/41_train.ipynb #7cde8fcd
 class History:
     "Scalars of every step, kept on the device until `flush`."
@@ -312,17 +323,13 @@ class History:
         part = noted.cpu().numpy()
         columns = {n: part[:, i] for i, n in enumerate(self.names)}
         steps = {"step": np.arange(self.first, self.first + self.count)}
-        for n, new in (steps | columns).items():
-            self.rows[n] = np.concatenate([self.rows[n], new]) if n in self.rows else new.copy()
+        self.rows |= _appended(self.rows, steps | columns)
         self.count = 0
         return {n: float(column.mean()) for n, column in columns.items()}
 
     def first_bad(self) -> int | None:
         "The first step with a value that is not finite, if any."
-        if not self.rows:
-            return None
-        bad = ~np.isfinite(np.stack([self.rows[n] for n in self.names])).all(0)
-        return int(self.rows["step"][bad.argmax()]) if bad.any() else None
+        return _first_bad({n: self.rows[n] for n in self.names}, self.rows["step"]) if self.rows else None
 
 # %% ../nbs/41_train.ipynb #242ac95f
 class TrainingStopped(FsqMardmError):
@@ -931,6 +938,16 @@ class BatchLoss:
         "The loss of batch `k` and further scalars."
         return self.loss(model, k, generator)
 
+# %% ../nbs/41_train.ipynb #c20c4a60
+def _motion_terms(weights: dict, y: Tensor, x: Tensor, packed: PackedSplit, kind: str) -> dict[str, Tensor]:
+    "The terms of `motion_losses` that have a weight."
+    if not weights:
+        return {}
+    if packed.mean is None or packed.std is None:
+        raise ConfigError("motion: found frames that are not normalised, expected the mean and deviation they were divided by")
+    terms = motion_losses(y, x, packed.mean, packed.std, skeleton_of(x.shape[-1]), kind)
+    return {name: terms[name] for name in weights}
+
 # %% ../nbs/41_train.ipynb #9e363609
 def ae_loss_fn(
     packed: PackedSplit,  # normalised frames, on the device of the model
@@ -957,15 +974,6 @@ def ae_loss_fn(
         total = fit_loss + extra + sum(w * terms[name] for name, w in weights.items())
         return total, {"reconstruction": fit_loss, "bottleneck": torch.as_tensor(extra, device=x.device), **terms}
     return BatchLoss(loss_fn, order.per_epoch, items=lambda k: starts[order(k)].tolist())
-
-def _motion_terms(weights: dict, y: Tensor, x: Tensor, packed: PackedSplit, kind: str) -> dict[str, Tensor]:
-    "The terms of `motion_losses` that have a weight."
-    if not weights:
-        return {}
-    if packed.mean is None or packed.std is None:
-        raise ConfigError("motion: found frames that are not normalised, expected the mean and deviation they were divided by")
-    terms = motion_losses(y, x, packed.mean, packed.std, skeleton_of(x.shape[-1]), kind)
-    return {name: terms[name] for name in weights}
 
 # %% ../nbs/41_train.ipynb #59799ec1
 class epoch_batches:
@@ -1032,6 +1040,14 @@ def target_statistics(
         variance = variance.mean().expand_as(variance).clone()
     return mean.float(), variance.sqrt().float()
 
+# %% ../nbs/41_train.ipynb #2e6304c4
+@torch.no_grad()
+def _encoded(ae: Any, batch: MotionBatch) -> tuple[Tensor, Tensor]:  # (b, L, d), (b, C, L)
+    "What is diffused, and what the transformer reads; in single precision."
+    with torch.autocast(batch.motion.device.type, enabled=False):
+        target = ae.encode_target(batch.motion, lengths=batch.lengths)
+        return target, ae.lift(target)
+
 # %% ../nbs/41_train.ipynb #61e6126a
 def mardm_loss_fn(
     ae: Any,  # trained autoencoder, frozen; on `device`
@@ -1058,10 +1074,3 @@ def mardm_loss_fn(
         cond = None if table is None else table[rows(entry, caption).to(table.device, non_blocking=True)]
         return model.forward_loss(latents, target, cond, tokens, generator, bottleneck=ae, mask=mask), {}
     return BatchLoss(loss_fn, batch.per_epoch, items=lambda k: batch(k).tolist())
-
-@torch.no_grad()
-def _encoded(ae: Any, batch: MotionBatch) -> tuple[Tensor, Tensor]:  # (b, L, d), (b, C, L)
-    "What is diffused, and what the transformer reads; in single precision."
-    with torch.autocast(batch.motion.device.type, enabled=False):
-        target = ae.encode_target(batch.motion, lengths=batch.lengths)
-        return target, ae.lift(target)
