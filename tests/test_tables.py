@@ -1,5 +1,5 @@
 """Tables, figures and ledger from the committed records; every number traced to its corpus and evaluator."""
-import json, time
+import json, shutil, time
 from pathlib import Path
 
 import matplotlib
@@ -8,7 +8,7 @@ import pytest
 
 matplotlib.use("agg")
 from fsq_mardm.config import ConfigError
-from fsq_mardm.paper.artefacts import PROVENANCE, artefact_files, remake
+from fsq_mardm.paper.artefacts import PROVENANCE, artefact_files, remake, show_tables
 from fsq_mardm.paper.records import chain, read_record, trace_number
 from fsq_mardm.paths import record_paths
 
@@ -36,6 +36,10 @@ def test_equal_to_the_byte(again):
                 else: assert new.read_bytes() == path.read_bytes(), f"{path} is not what the records make"
                 compared += 1
     assert compared > 40
+
+def test_notebooks_show_the_tables_that_stand(tmp_path):
+    for part in ("tables", "nbs/paper"): shutil.copytree(PROJECT/part, tmp_path/part)
+    assert show_tables(tmp_path) == [], "run `make tables`"
 
 def test_what_cannot_be_made_says_why(again):
     needs = {read_record(p)["kind"] for p in record_paths(RECORDS) if "gone" in read_record(p)}

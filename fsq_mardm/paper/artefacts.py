@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['METRICS', 'Metric', 'metric_words', 'summarise', 'estimates', 'in_order', 'headed', 'cells', 'ranged', 'settings_of',
            'stamp', 'named', 'contents', 'write_artefact', 'printable_line', 'markdown_text', 'latex_text', 'csv_text',
-           'write_table', 'write_note', 'save_figure', 'artefact_files', 'swap_folders', 'replace_artefacts', 'promote',
-           'run_cells', 'parameter_names', 'remake', 'read_costs', 'stage_costs', 'measured_rate', 'remake_in_place']
+           'write_table', 'write_note', 'save_figure', 'artefact_files', 'swap_folders', 'replace_artefacts',
+           'show_tables', 'promote', 'run_cells', 'parameter_names', 'remake', 'read_costs', 'stage_costs',
+           'measured_rate', 'remake_in_place']
 
 # %% ../../nbs/61_paper.artefacts.ipynb #32fc5008
-import ctypes, os, shutil, sys, tempfile
+import ctypes, json, os, shutil, sys, tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 
-from ..config import (ConfigError, DataError, atomic_dir, clear_leftovers, file_fingerprint, read_json,
+from ..config import (ConfigError, DataError, atomic_dir, atomic_file, clear_leftovers, file_fingerprint, read_json,
     scratch_dir, write_json)
 from ..cost import autoencoder_flops, generator_flops
 from .records import PROVENANCE, chain, commit_state, given, read_provenance, read_record, record_content
@@ -388,6 +389,44 @@ def replace_artefacts(
     shutil.rmtree(new, ignore_errors=True)
     return [folder/p for p in changed]
 
+# %% ../../nbs/61_paper.artefacts.ipynb #9c0e5ba1
+def _writing_cells(notebook: dict) -> list[dict]:
+    "The cells of a notebook that write a table or a note."
+    return [c for c in notebook["cells"] if c["cell_type"] == "code" and "write_" in "".join(c["source"])]
+
+def _put_under(cells: list[dict], texts: list[Path]) -> None:
+    "Each text as output of the last cell that names it, or of the last one; nothing else stays there."
+    for cell in cells:
+        cell["outputs"] = []
+    for path in texts:
+        named = [c for c in cells if f'"{path.stem}"' in "".join(c["source"])]
+        text = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        output = {"data": {"text/markdown": text}, "metadata": {}, "output_type": "display_data"}
+        (named or cells)[-1]["outputs"].append(output)
+
+# %% ../../nbs/61_paper.artefacts.ipynb #9c0e5ba3
+def show_tables(
+    project: str | Path = ".",  # folder with `tables` and `nbs/paper`
+) -> list[Path]:  # notebooks that changed
+    "Put each standing table under the cell that writes it."
+    project = Path(project)
+    tables: dict[str, list[Path]] = {}
+    for files in artefact_files(project/"tables").values():
+        texts = [f for f in files if f.suffix == ".md"]
+        tables.setdefault(read_provenance(files[-1])["settings"]["notebook"], []).extend(texts)
+    changed = []
+    for notebook in sorted((project/"nbs/paper").glob("*.ipynb")):
+        book = read_json(notebook)
+        before = json.dumps(book)
+        if cells := _writing_cells(book):
+            _put_under(cells, tables.get(notebook.stem, []))
+        if json.dumps(book) != before:
+            text = json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True)
+            with atomic_file(notebook) as temporary:
+                temporary.write_text(f"{text}\n", encoding="utf-8")
+            changed.append(notebook)
+    return changed
+
 # %% ../../nbs/61_paper.artefacts.ipynb #c201fc1f
 def promote(
     run: str | Path,  # folder of a finished run, with `tables`, `figures` and `records`
@@ -405,7 +444,8 @@ def promote(
     behind = chain(run/"records", {n: c for s in sources for n, c in s["reads"].items()})
     records = [run/"records"/n for n, found in behind.items() if "record" in found]
     changed = replace_artefacts(Path(project)/"tables", files["tables"], records)
-    return changed + replace_artefacts(Path(project)/"figures", files["figures"])
+    changed += replace_artefacts(Path(project)/"figures", files["figures"])
+    return changed + show_tables(project)
 
 # %% ../../nbs/61_paper.artefacts.ipynb #99298e0b
 def run_cells(
@@ -577,7 +617,7 @@ def remake_in_place(
             kept = {s: f for s, f in old.items() if s not in stale or (s in new and _same_making(f, new[s]))}
             if new:
                 changed += replace_artefacts(project/kind, {**new, **kept})
-    return changed, left
+    return changed + show_tables(project), left
 
 # %% ../../nbs/61_paper.artefacts.ipynb #ed74b896
 def _same_making(a: list[Path], b: list[Path]) -> bool:
