@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -91,8 +91,29 @@ _BUILD: dict[str, Callable[[dict], Any]] = {  # an untrained model from what a t
     "autoencoder": lambda meta: build_autoencoder(**meta["config"]),
     "generator": lambda meta: build_mardm(meta["name"], **{k: v for k, v in meta["config"].items() if k != "diffmlp"}),
 }
+
+# %% ../nbs/58_stages.ipynb #5ff203aa
 _MEANS: dict[str, Any] = {"skeleton": str, "fps": (int, float), "mean": list, "std": list, "corpus": dict}  # of a run's corpus
 
+def _check_corpus(meta: dict[str, Any], corpus: Corpus | None, path: Path) -> None:
+    "`CheckpointError` unless `meta` describes a corpus, and (if one is given) this one."
+    for name, kind in _MEANS.items():
+        if not isinstance(meta.get(name), kind):
+            raise CheckpointError(f"{path}: {name}: found {shown(meta.get(name))}, expected that of a corpus")
+    found = meta["corpus"]
+    if corpus is not None and found.get("fingerprint") != corpus.fingerprint:
+        known = f"{found.get('name')} ({found.get('fingerprint')})"
+        raise CheckpointError(f"{path}: trained on corpus {known}, expected {corpus.name} ({corpus.fingerprint})")
+
+# %% ../nbs/58_stages.ipynb #f90bfd2c
+def _published(found: PublishedFolder, what: str, corpus: Corpus | None, device: Any) -> Any:
+    "A published model; its corpus has no fingerprint, so only the skeleton can be compared."
+    if corpus is not None and corpus.skeleton.name != found.corpus:
+        expected = f"the skeleton {corpus.skeleton.name} of {corpus.name}"
+        raise CheckpointError(f"{found.file}: published for {found.corpus}, expected {expected}")
+    return published_model(found, what).to(device).requires_grad_(False)
+
+# %% ../nbs/58_stages.ipynb #db3ac117
 def _load(folder: str | Path, what: str, build: Callable, corpus: Corpus | None, device: Any) -> Any:
     "The trained model of a run of one kind, or the published one in a clone of its authors' repository, frozen, with `.meta`."
     if (published := find_published(folder)) is not None:
@@ -101,23 +122,9 @@ def _load(folder: str | Path, what: str, build: Callable, corpus: Corpus | None,
     path = next(iter(sorted(folder.glob("net_best_*.safetensors"))), folder/"latest.safetensors")
     model: Any
     model, meta = load_weights(path, build, {"what": what}, device)
-    for name, kind in _MEANS.items():
-        if not isinstance(meta.get(name), kind):
-            raise CheckpointError(f"{path}: {name}: found {shown(meta.get(name))}, expected that of a corpus")
-    found = meta["corpus"]
-    if corpus is not None and found.get("fingerprint") != corpus.fingerprint:
-        known = f"{found.get('name')} ({found.get('fingerprint')})"
-        raise CheckpointError(f"{path}: trained on corpus {known}, expected {corpus.name} ({corpus.fingerprint})")
+    _check_corpus(meta, corpus, path)
     model.meta = meta
     return model.requires_grad_(False)
-
-# %% ../nbs/58_stages.ipynb #a923e2b3
-def _published(found: PublishedFolder, what: str, corpus: Corpus | None, device: Any) -> Any:
-    "A published model; its corpus has no fingerprint, so only the skeleton can be compared."
-    if corpus is not None and corpus.skeleton.name != found.corpus:
-        expected = f"the skeleton {corpus.skeleton.name} of {corpus.name}"
-        raise CheckpointError(f"{found.file}: published for {found.corpus}, expected {expected}")
-    return published_model(found, what).to(device).requires_grad_(False)
 
 # %% ../nbs/58_stages.ipynb #8cdcb694
 def load_autoencoder(
@@ -272,8 +279,6 @@ def load_generator(
     return _load(folder, "generator", _BUILD["generator"], corpus, device)
 
 # %% ../nbs/58_stages.ipynb #6d84041e
-_KEPT = ("what", "name", "config", "encoder", "autoencoder", *_MEANS)  # of a run's meta
-
 def _lean(model: Any) -> tuple[dict[str, torch.Tensor], list[str]]:
     "The tensors of a trained model as they are stored, and the names of those that its config alone gives."
     fresh, parameters = _BUILD[model.meta["what"]](model.meta).state_dict(), dict(model.named_parameters())
@@ -281,6 +286,9 @@ def _lean(model: Any) -> tuple[dict[str, torch.Tensor], list[str]]:
     given = [k for k, v in state.items() if k not in parameters and torch.equal(v, fresh[k])]
     kept = {k: v.half() if k in parameters else v.clone() for k, v in state.items() if k not in given}
     return kept, given
+
+# %% ../nbs/58_stages.ipynb #46020b64
+_KEPT = ("what", "name", "config", "encoder", "autoencoder", *_MEANS)  # of a run's meta
 
 def write_pretrained(
     folder: str | Path,
@@ -321,6 +329,7 @@ def _pretrained_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: generator.encoder: found {shown(config['generator'].get('encoder'))}, expected a text encoder")
     return config
 
+# %% ../nbs/58_stages.ipynb #9f462d0e
 def _pretrained_tensors(path: Path, digest: Any) -> dict[str, torch.Tensor]:
     "The tensors of a file of the expected digest."
     if not path.is_file():
@@ -333,20 +342,7 @@ def _pretrained_tensors(path: Path, digest: Any) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, ValueError) as e:
         raise CheckpointError(f"{path}: not a readable safetensors file ({first_line(e)})") from None
 
-# %% ../nbs/58_stages.ipynb #e49ebc54
-def read_pretrained(
-    folder: str | Path,  # of `write_pretrained`
-    device: Any = "cpu",
-) -> dict[str, Any]:  # models by their kind, in single precision, frozen, in eval mode, with `.meta`
-    "The trained models of a folder; `CheckpointError` for one that is not whole."
-    folder = Path(folder)
-    config = _pretrained_config(folder)
-    path = folder/"model.safetensors"
-    tensors = _pretrained_tensors(path, config.get("sha256"))
-    if odd := [k for k in tensors if k.partition(".")[0] not in _BUILD]:
-        raise CheckpointError(f"{path}: found {names_line(odd[:1])}, expected names that begin with {' or '.join(_BUILD)}")
-    return {what: _rebuilt(what, config[what], tensors, path).to(device) for what in _BUILD}
-
+# %% ../nbs/58_stages.ipynb #c6169d6d
 def _rebuilt(what: str, about: dict, tensors: dict[str, torch.Tensor], path: Path) -> Any:
     "One model of a folder."
     try:
@@ -361,6 +357,20 @@ def _rebuilt(what: str, about: dict, tensors: dict[str, torch.Tensor], path: Pat
     load_into(model, {**{k: own[k] for k in about["given"]}, **state}, path)
     model.meta = {**about, "what": what}
     return model.eval().requires_grad_(False)
+
+# %% ../nbs/58_stages.ipynb #e49ebc54
+def read_pretrained(
+    folder: str | Path,  # of `write_pretrained`
+    device: Any = "cpu",
+) -> dict[str, Any]:  # models by their kind, in single precision, frozen, in eval mode, with `.meta`
+    "The trained models of a folder; `CheckpointError` for one that is not whole."
+    folder = Path(folder)
+    config = _pretrained_config(folder)
+    path = folder/"model.safetensors"
+    tensors = _pretrained_tensors(path, config.get("sha256"))
+    if odd := [k for k in tensors if k.partition(".")[0] not in _BUILD]:
+        raise CheckpointError(f"{path}: found {names_line(odd[:1])}, expected names that begin with {' or '.join(_BUILD)}")
+    return {what: _rebuilt(what, config[what], tensors, path).to(device) for what in _BUILD}
 
 # %% ../nbs/58_stages.ipynb #6d7a520d
 def pretrained_folder(
@@ -389,10 +399,10 @@ def _must_fit(ae: Any, mardm: Any, folder: str | Path, expected: str) -> None:
         trained = f"trained over {mardm.meta['autoencoder']} of width {mardm.ae_dim}"
         raise CheckpointError(f"{folder}: {trained}, expected {expected}")
 
-# %% ../nbs/58_stages.ipynb #39fcd05b
+# %% ../nbs/58_stages.ipynb #5df52f06
 @dataclass
-class TextToMotion:
-    "An autoencoder and a generator that were trained together, and the encoder of their text."
+class _TrainedPair:
+    "An autoencoder and a generator that were trained together, and the encoder of their text: where they come from, and go."
     ae: Any  # trained autoencoder
     mardm: Any  # trained generator over its latents
     encoder: Any  # text encoder
@@ -405,7 +415,7 @@ class TextToMotion:
         corpus: Corpus | None = None,  # refuse weights of another one
         device: Any = "cpu",
         cache: Any = None,  # folder of the embedding cache
-    ) -> "TextToMotion":
+    ) -> Self:
         "Load both runs; `CheckpointError` when they do not fit each other."
         ae, mardm = load_autoencoder(ae_folder, corpus, device), load_generator(folder, corpus, device)
         _must_fit(ae, mardm, folder, f"the autoencoder in {ae_folder}")
@@ -424,7 +434,7 @@ class TextToMotion:
         device: Any = "cpu",
         revision: str | None = None,  # of a hub id: branch, tag or commit
         cache: Any = None,  # folder of the embedding cache
-    ) -> "TextToMotion":
+    ) -> Self:
         "Load what `save_pretrained` wrote; `CheckpointError` for anything that is not whole, or not that."
         folder = pretrained_folder(source, revision)
         parts = read_pretrained(folder, device)
@@ -440,6 +450,9 @@ class TextToMotion:
     def fps(self) -> float:
         return self.ae.meta["fps"]
 
+# %% ../nbs/58_stages.ipynb #39fcd05b
+class TextToMotion(_TrainedPair):
+    "An autoencoder and a generator that were trained together, and the encoder of their text."
     def whole_tokens(self, lengths: Sequence[int]) -> torch.Tensor:  # (B,) int64
         "Lengths as a tensor; `ConfigError` unless each is a number of whole tokens."
         frames = torch.as_tensor(np.asarray(lengths)).long()

@@ -149,8 +149,8 @@ class Step:
 MAX_FRAMES = 420  # frames that tracks can hold
 
 # %% ../nbs/22_synthetic.ipynb #8c8fffa9
-class Tracks:
-    "Time functions of a clip in the making, sampled at `FPS`; `add` lays a keyed move on one of them."
+class _Tracks:
+    "Time functions of a clip in the making, sampled at `FPS`."
     def __init__(self, n: int, style: Style, lead: int):
         zeros = lambda *shape: np.zeros((n, *shape))
         self.t, self.style, self.lead = np.arange(n) / FPS, style, lead
@@ -164,16 +164,19 @@ class Tracks:
         self.arm, self.arm_weight = zeros(2, 4), zeros(2)  # flexion, abduction, twist, elbow; 0 swinging .. 1 as given
         self.foot, self.foot_pitch = zeros(2, 3), zeros(2)  # m from the planted place (left, up, forward); rad toes up
 
-    def add(self, name: str, times, values, index: int | tuple = ()) -> None:
-        "Add `keys(times, values)` to a track or to one entry of it."
-        entry = index if isinstance(index, tuple) else (index,)
-        getattr(self, name)[(slice(None), *entry)] += keys(self.t, times, values)
-
     def crop(self, n: int) -> None:
         "Forget everything after frame n."
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
                 setattr(self, name, value[:n])
+
+# %% ../nbs/22_synthetic.ipynb #36d6d808
+class Tracks(_Tracks):
+    "Time functions of a clip in the making, sampled at `FPS`; `add` lays a keyed move on one of them."
+    def add(self, name: str, times, values, index: int | tuple = ()) -> None:
+        "Add `keys(times, values)` to a track or to one entry of it."
+        entry = index if isinstance(index, tuple) else (index,)
+        getattr(self, name)[(slice(None), *entry)] += keys(self.t, times, values)
 
     def pose_arm(self, side: int, times, poses, blend: float = .35) -> None:
         "Take over one arm: `poses` (K, 4) at `times`, blended in before the first and out after the last."
@@ -232,8 +235,8 @@ def _locomote(tr: Tracks, act: Act, t: float) -> float:
     "Velocity and steps of a locomotion that begins at `t`; returns its end."
     run, spot = act.name == "run", act.name in ("turn", "march")
     side = {"left": 1., "right": -1.}.get(act.side, 0.) if act.name == "sidestep" else 0.
-    (n, period), end = _cadence(act, tr.style, side), t + act.seconds
-    ramp = min(.55, act.seconds / 3)
+    n, period = _cadence(act, tr.style, side)
+    end, ramp = t + act.seconds, min(.55, act.seconds / 3)
     plateau = keys(tr.t, [t, t + ramp, end - ramp, end], [0., 1., 1., 0.])
     forward = 0. if spot or side else -act.speed if act.name == "back" else act.speed
     tr.velocity += plateau[:, None] * np.array([side * act.speed, forward, act.turn])
@@ -242,7 +245,7 @@ def _locomote(tr: Tracks, act: Act, t: float) -> float:
     first, swing = _first_foot(tr.lead, act, side), period * (1.25 if run else .78)
     for k in range(n):
         land = t + k * period + swing
-        at = (land + t + (k + 2) * period) / 2 if k < n - 2 else end
+        at = (land + t + (k + 2) * period) / 2 if k < n - 2 else end  # the middle of its stance; the last two end side by side
         if side and k < n - 2:  # the second foot closes up to the first
             at += period / 2 if k % 2 == 0 else -period / 2
         tr.steps.append(Step((first + k) % 2, land - swing, land, at, **gait))
@@ -460,34 +463,52 @@ def _place(path, t, at, foot, width, ahead=0.) -> np.ndarray:  # (3,) x, z, yaw
     side, ahead, c, s = (width if foot == 0 else -width), BONES[10, 2] - .02 + ahead, np.cos(yaw), np.sin(yaw)
     return np.array([x + side * c + ahead * s, z - side * s + ahead * c, yaw + (TOE_OUT if foot == 0 else -TOE_OUT)])
 
+# %% ../nbs/22_synthetic.ipynb #6fdd0631
+@dataclass
+class _Foot:
+    "One foot in every frame."
+    ball: np.ndarray  # (N, 3) m
+    yaw: np.ndarray  # (N,) rad
+    pitch: np.ndarray  # (N,) rad, toes up
+    stands: np.ndarray  # (N,) whether it is on the floor
+
+def _standing(n: int, here: np.ndarray) -> _Foot:
+    "A foot that stands at one place (x, z, yaw) for n frames."
+    return _Foot(np.tile([here[0], 0., here[1]], (n, 1)), np.full(n, here[2]), np.zeros(n), np.ones(n, bool))
+
+# %% ../nbs/22_synthetic.ipynb #2bc984d0
+def _take_step(foot: _Foot, t: np.ndarray, s: Step, here: np.ndarray, there: np.ndarray, since: float) -> None:
+    "Write a step from `here` to `there` (x, z, yaw) and the stance after it; the one before began at `since` seconds."
+    window, heel = min(.30, .45 * (s.lift - since)), HEEL * np.sin(max(s.strike, 0))
+    leaving, air, landed = (t > s.lift - window) & (t <= s.lift), (t > s.lift) & (t < s.land), t >= s.land
+    u = ((t[air] - s.lift) / (s.land - s.lift))[:, None]
+    place = here + (there - here) * (ease(.1 + .9 * u) - ease(.1)) / (1 - ease(.1))
+    down = ease((s.land + .12 - t[landed]) / .12)  # from the strike of the heel to the flat foot
+    foot.pitch[leaving] = -s.off * ease((t[leaving] - s.lift + window) / window)
+    foot.pitch[air] = (-s.off * (1 - ease(1.25 * u)) + s.strike * ease(1.6 * u - .6))[:, 0]
+    foot.pitch[landed] = s.strike * down
+    up = s.height * np.sin(np.pi * u ** .8) ** 2 + heel * ease(2 * u - 1)
+    foot.ball[air], foot.yaw[air] = np.c_[place[:, :1], up, place[:, 1:2]], place[:, 2]
+    foot.ball[landed], foot.yaw[landed] = np.c_[there[0] + 0 * down, heel * down, there[1] + 0 * down], there[2]
+    foot.stands[air] = False
+
 # %% ../nbs/22_synthetic.ipynb #360e5884
 def plan_feet(
     tr: Tracks,  # tracks with steps
     path: np.ndarray,  # (N, 3) root x, z, yaw
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     "Ball of each foot (N, 2, 3), yaw (N, 2), pitch (N, 2; toes up) and whether it stands (N, 2)."
-    t, n = tr.t, len(tr.t)
-    ball, yaw, pitch, stands = np.zeros((n, 2, 3)), np.zeros((n, 2)), np.zeros((n, 2)), np.ones((n, 2), bool)
-    for foot in (0, 1):
-        here = _place(path, t, 0., foot, .085 + tr.style.width)
-        ball[:, foot, [0, 2]], yaw[:, foot] = here[:2], here[2]
-        since = -1.
-        for s in sorted((s for s in tr.steps if s.foot == foot), key=lambda s: s.lift):
-            there = _place(path, t, s.at, foot, s.width, s.ahead)
-            window, heel = min(.30, .45 * (s.lift - since)), HEEL * np.sin(max(s.strike, 0))
-            leaving, air, landed = (t > s.lift - window) & (t <= s.lift), (t > s.lift) & (t < s.land), t >= s.land
-            u = ((t[air] - s.lift) / (s.land - s.lift))[:, None]
-            place = here + (there - here) * (ease(.1 + .9 * u) - ease(.1)) / (1 - ease(.1))
-            down = ease((s.land + .12 - t[landed]) / .12)
-            pitch[leaving, foot] = -s.off * ease((t[leaving] - s.lift + window) / window)
-            pitch[air, foot] = (-s.off * (1 - ease(1.25 * u)) + s.strike * ease(1.6 * u - .6))[:, 0]
-            pitch[landed, foot] = s.strike * down
-            up = s.height * np.sin(np.pi * u ** .8) ** 2 + heel * ease(2 * u - 1)
-            ball[air, foot], yaw[air, foot] = np.c_[place[:, :1], up, place[:, 1:2]], place[:, 2]
-            ball[landed, foot], yaw[landed, foot] = np.c_[there[0] + 0 * down, heel * down, there[1] + 0 * down], there[2]
-            stands[air, foot] = False
+    feet = []
+    for side in (0, 1):
+        here, since = _place(path, tr.t, 0., side, .085 + tr.style.width), -1.
+        foot = _standing(len(tr.t), here)
+        for s in sorted((s for s in tr.steps if s.foot == side), key=lambda s: s.lift):
+            there = _place(path, tr.t, s.at, side, s.width, s.ahead)
+            _take_step(foot, tr.t, s, here, there, since)
             here, since = there, s.land
-    return ball, yaw, pitch, stands
+        feet.append(foot)
+    both = lambda name: np.stack([getattr(foot, name) for foot in feet], 1)
+    return both("ball"), both("yaw"), both("pitch"), both("stands")
 
 # %% ../nbs/22_synthetic.ipynb #4edbea02
 def _turn(axis: int, angle) -> torch.Tensor:  # (..., 4) wxyz
@@ -539,7 +560,8 @@ def _footing(tr: Tracks, wander: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     path = root_path(tr.velocity)
     walking = gaussian_filter1d(np.abs(tr.velocity[:, :2]).sum(1), 6.)
     drift = tr.style.wander * wander * np.minimum(walking, 1)
-    path[:, 0], path[:, 1] = path[:, 0] + drift * np.cos(path[:, 2]), path[:, 1] - drift * np.sin(path[:, 2])
+    path[:, 0] += drift * np.cos(path[:, 2])
+    path[:, 1] -= drift * np.sin(path[:, 2])
     ball, yaw, pitch, stands = plan_feet(tr, path)
     turned = _turn(1, path[:, 2])
     for foot in (0, 1):
@@ -547,11 +569,13 @@ def _footing(tr: Tracks, wander: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     stands &= (np.abs(tr.foot).sum(-1) < 1e-4) & (tr.fly[:, None] < 1e-6)
     return path, ball, yaw, pitch, stands
 
+# %% ../nbs/22_synthetic.ipynb #4a441c24
 def _apart(ball: np.ndarray, yaw: np.ndarray) -> np.ndarray:  # (N,) m
     "How far the left foot is ahead of the right one."
     apart = ball[:, 0] - ball[:, 1]
     return gaussian_filter1d(apart[:, 0] * np.sin(yaw) + apart[:, 2] * np.cos(yaw), 1.)
 
+# %% ../nbs/22_synthetic.ipynb #57b97f55
 def _pelvis(tr: Tracks, path: np.ndarray, apart: np.ndarray, stands: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
     "Orientation of the pelvis (N, 4), turned with the step and dropped to the free side, and its place (N, 3) on the floor."
     ground = lambda v: np.stack([v[:, 0], 0 * v[:, 0], v[:, 1]], 1)
@@ -601,6 +625,7 @@ def _spine(tr: Tracks, noise: dict, joints: dict, pelvis: torch.Tensor, apart: n
     joints[15] = joints[12] + _apply(qmul(q, look), BONES[15])
     return q
 
+# %% ../nbs/22_synthetic.ipynb #345905ea
 def _arm(tr: Tracks, noise: dict, joints: dict, chest: torch.Tensor, apart: np.ndarray, s: int) -> None:
     "Add the arm of side s to `joints`: as an act poses it, else swinging against the legs."
     out = 1. if s == 0 else -1.
@@ -712,6 +737,7 @@ def _gait_factors(p: Performance) -> dict[str, float]:
         "cadence": cadence,
     }
 
+# %% ../nbs/22_synthetic.ipynb #ba112f40
 def _pose_factors(j: np.ndarray) -> dict[str, float]:
     "Heights of hands and feet, depth of the pelvis, bend of the trunk."
     wrist, up = j[:, [20, 21], 1], j[:, 12] - j[:, 0]
@@ -801,6 +827,11 @@ stand: <stand> still | <stand> in place | <stay> where {he} <be> | <wait> withou
 # %% ../nbs/22_synthetic.ipynb #02bdc5c9
 _Bands = tuple[tuple[float, tuple[str, ...]], ...]  # (limit below which the words hold, words)
 
+def _band(value: float, bands: _Bands) -> tuple[str, ...]:
+    "The words for a value."
+    return next(words for limit, words in bands if value < limit)
+
+# %% ../nbs/22_synthetic.ipynb #10ef033f
 SPEEDS: _Bands = (  # m/s
     (.75, (" slowly", " at a slow pace", " at a leisurely pace")),
     (1.35, ("", " at a normal pace", " at a moderate speed")),
@@ -823,10 +854,6 @@ _ANGLES: _Bands = (  # degrees
     (230, (" halfway around", " 180 degrees")),
     (999, (" all the way around", " 360 degrees")),
 )
-
-def _band(value: float, bands: _Bands) -> tuple[str, ...]:
-    "The words for a value."
-    return next(words for limit, words in bands if value < limit)
 
 # %% ../nbs/22_synthetic.ipynb #3bcaf11f
 CURVES = {
@@ -931,9 +958,9 @@ def slots(
         "style": MANNERS[style],
     }
 
+# %% ../nbs/22_synthetic.ipynb #7b8ec982
 _OPTIONAL = {"speed", "pace", "curve", "reps", "depth", "height", "angle", "high", "style"}  # a caption may leave these out
 
-# %% ../nbs/22_synthetic.ipynb #7b8ec982
 def act_phrase(
     act: Act,
     speed: float,  # m/s, as measured
@@ -1126,6 +1153,8 @@ _GAITS: dict[str, Callable[[_Dice], Act]] = {
     "turn": _draw_turn,
     "march": lambda d: Act("march", seconds=d.seconds),
 }
+
+# %% ../nbs/22_synthetic.ipynb #d8e87af2
 _BODIES: dict[str, Callable[[_Dice], Act]] = {
     "jump": lambda d: Act("jump", level=d.u(.08, .38), reps=d.reps),
     "jump_way": lambda d: Act("jump", side=d.side if d.rng.random() < .5 else "", speed=d.u(.25, .55), level=d.u(.08, .2), reps=d.reps),
@@ -1258,11 +1287,10 @@ class _Seen:
         self.speed, self.away = np.linalg.norm(inner, axis=1).mean() * FPS, np.linalg.norm(hips - hips[0], axis=1).max()
 
 # %% ../nbs/22_synthetic.ipynb #e84231d7
-class _Limbs(_Seen):
-    "What pelvis, trunk, hands and feet show; a side is 0 for left and 1 for right."
-    pair = (20, 16)  # tip and base of the limb that is spoken of: an arm, or for a kick (10, 1)
-
+class _Trunk(_Seen):
+    "What pelvis, trunk and flight show."
     def sink(self) -> float:
+        "How far the pelvis goes down."
         return self.j[0, 0, 1] - self.j[:, 0, 1].min()
 
     def jump(self) -> float:
@@ -1274,6 +1302,11 @@ class _Limbs(_Seen):
         up = self.j[:, 12] - self.j[:, 0]
         angle = np.arctan2((up * self.front).sum(1), up[:, 1])
         return angle.max() - angle[0]
+
+# %% ../nbs/22_synthetic.ipynb #affe2148
+class _Limbs(_Trunk):
+    "What hands and feet show; a side is 0 for left and 1 for right."
+    pair = (20, 16)  # tip and base of the limb that is spoken of: an arm, or for a kick (10, 1)
 
     def limb(self, s: int) -> float:
         "How much more forward than outward the limb `pair` of side s points where its tip is farthest out."
@@ -1367,6 +1400,8 @@ _BODY_FACTS: tuple[_Fact, ...] = (
     ("sit", r"(?<!puffed )\bup\b|\bris\w+", lambda m, w, s: m.j[-1, 0, 1] > m.j[:, 0, 1].min() + .25),
     ("pick", "left|right", lambda m, w, s: m.j[:, 20 + s[0], 1].min() < min(.24, m.j[:, 21 - s[0], 1].min())),
 )
+
+# %% ../nbs/22_synthetic.ipynb #79b8c6e6
 _LIMB_FACTS: tuple[_Fact, ...] = (
     ("wave raise", "left|right", lambda m, w, s: m.higher(20, s[0]) > .05),
     ("wave raise", "both", lambda m, w, s: abs(m.higher(20, 0)) < .15),
@@ -1390,6 +1425,7 @@ def _untold(act: str, m: _Limbs) -> tuple[int, ...]:
         return (int(m.higher(20 if act == "wave" else 10, 1) > 0),)
     return (0, 1) if act == "punch" else ()
 
+# %% ../nbs/22_synthetic.ipynb #9a295d8c
 def _check_clause(clause: str, act: str, m: _Limbs) -> list[tuple[str, bool]]:
     "Every statement of one clause, and whether it holds."
     m.pair = (10, 1) if act == "kick" else (20, 16)
@@ -1407,6 +1443,7 @@ def _check_clause(clause: str, act: str, m: _Limbs) -> list[tuple[str, bool]]:
         out.append((act, seen > 0))
     return out
 
+# %% ../nbs/22_synthetic.ipynb #00c71881
 def check_caption(
     text: str,  # a caption of the grammar
     joints: np.ndarray,  # (T, 22, 3) m, the motion that it is about
@@ -1462,6 +1499,14 @@ def _drawn(n_clips: int, seed: int, mirror: bool) -> Iterator[tuple[str, str, Sp
         if mirror:
             yield "M" + name, kind, spec.mirrored(), list(generate_clip(spec.mirrored(), rng))
 
+# %% ../nbs/22_synthetic.ipynb #42a83b33
+def _clips(made: dict[str, list]) -> Iterator[Clip]:  # made: name -> joints, captions, factors
+    "The clips of a corpus; the features of all motions are computed together."
+    motions = [joints.astype(np.float32) for joints, _, _ in made.values()]
+    vectors, joints = joints_to_features_batch(motions, HUMANML3D, continuous_heading=True, return_joints=True)
+    for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors):
+        yield Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
+
 # %% ../nbs/22_synthetic.ipynb #374a069b
 def make_synthetic(
     root: str | Path,  # a new or empty folder
@@ -1473,15 +1518,9 @@ def make_synthetic(
     made, kinds = {}, {}
     for name, kind, _, clip in _drawn(n_clips, seed, mirror):
         made[name], kinds[name] = clip, kind
-    motions = [j.astype(np.float32) for j, _, _ in made.values()]
-    vectors, joints = joints_to_features_batch(motions, HUMANML3D, continuous_heading=True, return_joints=True)
-    clips = (
-        Clip(name, np.asarray(v, np.float32), np.asarray(j[:-1], np.float32), captions, factors)
-        for (name, (_, captions, factors)), j, v in zip(made.items(), joints, vectors)
-    )
     return write_corpus(
         root,
-        clips,
+        _clips(made),
         split_ids(list(made), kinds, seed=seed),
         name="synthetic",
         skeleton="t2m",
