@@ -6,8 +6,8 @@
 __all__ = ['FPS', 'JOINTS', 'LEVELS', 'PHRASES', 'NUMBERS', 'TENS', 'STYLES', 'CONTENTS', 'MIN_FRAMES', 'LONGEST',
            'bandai_joints', 'bandai_files', 'facing_angle', 'in_body_frame', 'Travel', 'measure_travel', 'Steps',
            'measure_steps', 'Hand', 'measure_hand', 'Posture', 'measure_posture', 'Measured', 'measure', 'travel_facts',
-           'active_hands', 'hand_facts', 'sentence', 'compose', 'tag_fragments', 'cut_long', 'import_bandai',
-           'check_caption', 'check_captions']
+           'active_hands', 'hand_facts', 'sentence', 'check_caption', 'compose', 'tag_fragments', 'cut_long',
+           'import_bandai', 'check_captions']
 
 # %% ../nbs/23_bandai.ipynb #3e2ac0fd
 import lzma, math, multiprocessing, re, tarfile, zlib
@@ -419,8 +419,7 @@ PHRASES = {
 # %% ../nbs/23_bandai.ipynb #917fad8a
 NUMBERS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen "
-    "nineteen twenty"
+    "eighteen nineteen twenty"
 ).split()
 _TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety".split()
 TENS = {**{10*(i + 1): word for i, word in enumerate(_TENS)}, 100: "a hundred"}
@@ -448,11 +447,12 @@ STYLES = {
     "youthful": (("youthful", "young"), ("youthfully", "like a young person", "in a youthful way")),
 }
 STYLES["masculinity"] = STYLES["masculine"]
+
+# %% ../nbs/23_bandai.ipynb #bf74ee0b
 CONTENTS = (
     "walk run dash walk-back walk-left walk-right walk-turn-left walk-turn-right bow bye byebye guide respond call "
-    "punch kick slash "
-    "dance-long dance-short raise-up-left-hand raise-up-right-hand raise-up-both-hands wave-left-hand wave-right-hand "
-    "wave-both-hands"
+    "punch kick slash dance-long dance-short "
+    "raise-up-left-hand raise-up-right-hand raise-up-both-hands wave-left-hand wave-right-hand wave-both-hands"
 ).split()
 
 # %% ../nbs/23_bandai.ipynb #648cb8ac
@@ -612,16 +612,6 @@ def _turn_words(t: Travel, words: _Words) -> str:
         return f"makes a wide {side} turn"
     return turn
 
-def _way(t: Travel, words: _Words) -> tuple[str, str]:
-    "Direction of travel after the verb, and the turn as a clause of its own."
-    if t.swerve > 50 and (abs(t.turn) < .85*t.swerve or abs(t.turn) > 130):
-        return "", ", turning along the way"
-    if abs(t.turn) > 60:
-        turn = _turn_words(t, words)
-        ahead = words.one(("", "forward", "ahead"))
-        return ahead, words.one((f"and {turn}", f", then {turn}", f"and then {turn}", f", {turn} and goes on"))
-    return _direction(t.bearing, words), ""
-
 # %% ../nbs/23_bandai.ipynb #f665bdc1
 def _direction(
     bearing: float,  # degrees against the facing, positive to the left
@@ -640,6 +630,17 @@ def _direction(
     if 110 < off < 160:
         return words.one((f"diagonally backward to the {toward}", f"backwards and to the {toward}"))
     return "backward" if off > 160 else ""
+
+# %% ../nbs/23_bandai.ipynb #22575315
+def _way(t: Travel, words: _Words) -> tuple[str, str]:
+    "Direction of travel after the verb, and the turn as a clause of its own."
+    if t.swerve > 50 and (abs(t.turn) < .85*t.swerve or abs(t.turn) > 130):
+        return "", ", turning along the way"
+    if abs(t.turn) > 60:
+        turn = _turn_words(t, words)
+        ahead = words.one(("", "forward", "ahead"))
+        return ahead, words.one((f"and {turn}", f", then {turn}", f"and then {turn}", f", {turn} and goes on"))
+    return _direction(t.bearing, words), ""
 
 # %% ../nbs/23_bandai.ipynb #bea8aed9
 def _verbs(kind: str, speed: float) -> tuple[str, ...]:
@@ -822,305 +823,6 @@ def _acts(m: Measured, words: _Words, content: str, style: str, n: int) -> list[
     first = [f for f in facts if f.startswith(("with ", "for "))]
     return [who, words.one(_ACTIONS[kind]), how, *first, *(f", {f}" for f in facts if f not in first)]
 
-# %% ../nbs/23_bandai.ipynb #43901316
-def _writer(content: str) -> Callable[[Measured, _Words, str, str, int], list[str]]:
-    "Who writes sentences about a content."
-    if content.startswith(("raise", "wave", "bye")):
-        return _gestures
-    if content.startswith(("walk", "run", "dash")):
-        return _travels
-    return _bows if content == "bow" else _acts
-
-# %% ../nbs/23_bandai.ipynb #31e4eaa3
-def compose(
-    joints: np.ndarray,  # (T, 22, 3)
-    content: str,  # label, such as 'walk-turn-left'
-    style: str,  # label, such as 'elderly'
-    rng: np.random.Generator,
-    most: int = 4,  # captions at most; at least three
-    redraw: bool = True,  # a disputed caption is drawn again; False: kept, to measure how often the writer errs
-) -> tuple[list[tuple[str, ...]], Measured]:  # three or four different captions as fragments, and what was measured
-    "Captions of a clip, from short to detailed."
-    m, words, second = measure(joints), _Words(rng), _Second(joints[:-1])  # the corpus stores one frame less
-    agreed = lambda fragments: all(holds for _, holds in check_caption(sentence(fragments), joints, second))
-    found: list[tuple[str, ...]] = []
-    write, detail, target = _writer(content), (1, 1, 2, 3), most if words.chance(0.6) else 3
-    for i in range(70):
-        n = detail[len(found)] + (i > 20) if i < 40 else 0
-        fragments = tuple(f for f in write(m, words, content, style, n) if f)
-        if fragments not in found and (i > 60 or not redraw or agreed(fragments)):
-            found.append(fragments)
-        if len(found) == target:
-            break
-    return found, m
-
-# %% ../nbs/23_bandai.ipynb #1805124e
-# place of a fragment: what stands before and after it in the carrier sentence, and its own tokens there
-_CARRIER = (("", " walks", slice(None, -1)), ("a person ", "", slice(2, None)), ("a person walks ", "", slice(3, None)))
-
-def tag_fragments(
-    captions: Iterable[Sequence[str]],  # captions as tuples of fragments: subject, action, facts
-) -> dict[Sequence[str], tuple[str, ...]]:  # caption -> its tokens 'word/POS'
-    "Tokens of every caption in HumanML3D's format."
-    captions = list(captions)
-    fragments = sorted({(min(k, 2), f) for caption in captions for k, f in enumerate(caption)})
-    tagged = tag_tokens([_CARRIER[place][0] + f + _CARRIER[place][1] for place, f in fragments])
-    tokens = {(place, f): tuple(t[_CARRIER[place][2]]) for (place, f), t in zip(fragments, tagged)}
-    return {c: tuple(token for k, f in enumerate(c) for token in tokens[min(k, 2), f]) for c in captions}
-
-# %% ../nbs/23_bandai.ipynb #f5870334
-MIN_FRAMES = 24  # shortest clip that the corpus uses, 1.2 s; the published KIT-ML rule
-LONGEST = 180  # frames of the longest part that a long recording is cut into
-
-def cut_long(
-    joints: np.ndarray,  # (T, 22, 3)
-    limit: int = 200,  # features of this length or more are cut
-    longest: int = LONGEST,
-) -> list[np.ndarray]:  # parts that share their border frame; the clip itself when it is short enough
-    "Equal parts of a long recording, none longer than `longest` frames of features."
-    frames = len(joints) - 1  # one frame is lost to the velocities
-    if frames < limit:
-        return [joints]
-    edges = np.linspace(0, frames, math.ceil(frames/longest) + 1).round().astype(int)
-    return [joints[a:b + 1] for a, b in zip(edges, edges[1:])]
-
-# %% ../nbs/23_bandai.ipynb #e52008e4
-@dataclass
-class _Part:
-    "A clip before its features: a whole recording or a part of one."
-    name: str  # source file and part, such as 'dataset-2_walk_normal_001'
-    joints: np.ndarray  # (T, 22, 3)
-    captions: tuple[list[tuple[str, ...]], ...]  # captions of the clip, and of its mirror image, as fragments
-    factors: tuple[dict, ...]  # measured factors of both
-
-# %% ../nbs/23_bandai.ipynb #d36d7397
-def _factors(m: Measured) -> dict[str, float]:
-    "The continuous measurements of a clip."
-    t, p = m.travel, m.posture
-    way = dict(
-        seconds=t.seconds,
-        speed=t.speed,
-        path=t.path,
-        turn=t.turn,
-        bearing=t.bearing,
-        steps=m.steps.count,
-        step_rate=m.steps.rate,
-    )
-    body = dict(lean=p.lean, bend=p.bend, drop=p.drop)
-    hands = dict(left_hand=m.left.top, right_hand=m.right.top, left_waves=m.left.waves, right_waves=m.right.waves)
-    return {k: round(float(v), 4) for k, v in {**way, **body, **hands}.items()}
-
-# %% ../nbs/23_bandai.ipynb #dd68c00e
-def _labels(name: str) -> list[str]:
-    "Content and style of a recording."
-    return name.split("_")[1:3]
-
-# %% ../nbs/23_bandai.ipynb #010e6a1e
-def _read_parts(name: str, content: str | Path | bytes, seed: int, mirror: bool) -> list[_Part]:
-    "One file as parts with captions."
-    kind, style = _labels(name)
-    if kind not in CONTENTS or style not in STYLES:
-        raise DataError(f"{name}.bvh: labels {kind!r} and {style!r}; expected a content and a style of the data set")
-    parts, cut = [], cut_long(bandai_joints(content, f"{name}.bvh"))
-    for i, joints in enumerate(cut):
-        part = f"{name}_{i + 1}" if len(cut) > 1 else name
-        both = [joints, mirror_joints(joints, HUMANML3D)] if mirror else [joints]
-        said = [compose(j, kind, style, numpy_rng(seed, "caption", part, k)) for k, j in enumerate(both)]
-        parts.append(_Part(part, joints, tuple(captions for captions, _ in said), tuple(_factors(m) for _, m in said)))
-    return parts
-
-# %% ../nbs/23_bandai.ipynb #153921b9
-def _read_part_list(files: list, seed: int, mirror: bool) -> list[_Part | DataError]:  # an error for each file that cannot be read
-    "A batch of files (runs in a worker)."
-    found: list[_Part | DataError] = []
-    for name, content in files:
-        try:
-            found += _read_parts(name, content, seed, mirror)
-        except DataError as e:
-            found.append(e)
-    return found
-
-# %% ../nbs/23_bandai.ipynb #c156ddaa
-def _feature_list(parts: list[_Part], mirror: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    "Features and joints of a batch of parts, originals first (runs in a worker)."
-    motions = [p.joints for p in parts] + ([mirror_joints(p.joints, HUMANML3D) for p in parts] if mirror else [])
-    features, joints = joints_to_features_batch(motions, HUMANML3D, continuous_heading=True, return_joints=True)
-    return [(f.astype(np.float32), j[:-1].astype(np.float32)) for f, j in zip(features, joints)]
-
-# %% ../nbs/23_bandai.ipynb #51645e08
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    "Items in lists of `size`, the last one shorter."
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-def _spread(pool: ProcessPoolExecutor | None, work: Callable, batches: Iterable[tuple], ahead: int) -> Iterator:
-    "Results of `work(*batch)` in order, at most `ahead` batches under way; without a pool one after the other."
-    waiting: deque[Future] = deque()
-    for batch in batches:
-        if pool is None:
-            yield work(*batch)
-            continue
-        waiting.append(pool.submit(work, *batch))
-        while len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-# %% ../nbs/23_bandai.ipynb #3a7f7618
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    "Worker processes of one thread each."
-    kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(kind), initializer=_one_thread)
-
-# %% ../nbs/23_bandai.ipynb #944c54b2
-def _read_all(
-    source: str | Path,
-    pool: ProcessPoolExecutor | None,
-    seed: int,
-    workers: int,
-    mirror: bool,
-    progress: bool,
-) -> list[_Part]:
-    "Every recording of the source as parts, in the order of their names."
-    parts: list[_Part] = []
-    bad: list[str] = []
-    total = _source_bytes(source) if Path(source).exists() else None
-    with tqdm(total=total, desc="reading motion capture", unit="B", unit_scale=True, disable=not progress) as bar:
-        def files():
-            for name, content, position in bandai_files(source):
-                bar.update(position - bar.n)
-                yield name, content
-        work = ((b, seed, mirror) for b in _batches(files(), 12))
-        for batch in _spread(pool, _read_part_list, work, 2*workers + 2):
-            parts += [p for p in batch if isinstance(p, _Part)]
-            bad += [str(e) for e in batch if isinstance(e, DataError)]
-            if len(bad) >= 10:
-                break
-    _refuse_bad(source, bad)
-    return _once_each(source, parts)
-
-# %% ../nbs/23_bandai.ipynb #00cacfc5
-def _refuse_bad(source: str | Path, bad: list[str]) -> None:
-    "One `DataError` for all files that cannot be read."
-    if len(bad) == 1:
-        raise DataError(bad[0])
-    if bad:
-        raise DataError(
-            f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}"
-        )
-
-# %% ../nbs/23_bandai.ipynb #fc449adc
-def _once_each(source: str | Path, parts: list[_Part]) -> list[_Part]:
-    "Parts by name; a `DataError` where one stands in the source twice."
-    parts = sorted(parts, key=lambda p: p.name)
-    twice = next((a.name for a, b in zip(parts, parts[1:]) if a.name == b.name), None)
-    if twice:
-        raise DataError(f"{source}: {twice}.bvh stands in it twice; expected each recording once")
-    return parts
-
-# %% ../nbs/23_bandai.ipynb #2d9722df
-def _recording(name: str) -> str:
-    "The recording that a part belongs to."
-    return "_".join(name.split("_")[:4])
-
-def _identifiers(parts: list[_Part]) -> list[str]:
-    "HumanML3D's six digits a recording; parts of one recording add their number."
-    number: dict[str, str] = {}
-    out = []
-    for p in parts:
-        recording = _recording(p.name)
-        out.append(number.setdefault(recording, f"{len(number) + 1:06d}") + p.name[len(recording):])
-    return out
-
-def _splits(parts: list[_Part], names: list[str], prefixes: Sequence[str], seed: int) -> dict[str, list[str]]:
-    "Train, val and test, stratified by content and style; twins and parts of one recording stay together."
-    recordings = {i.split("_")[0]: "_".join(_labels(p.name)) for i, p in zip(names, parts)}
-    split = split_ids(list(recordings), recordings, seed=seed)
-    where = {i: s for s, ids in split.items() for i in ids}
-    return {s: [prefix + i for prefix in prefixes for i in names if where[i.split("_")[0]] == s] for s in split}
-
-# %% ../nbs/23_bandai.ipynb #d64487e7
-def _clips(
-    parts: list[_Part],
-    names: list[str],  # of the parts
-    captions: dict[str, list[Caption]],  # by name of the clip
-    pool: ProcessPoolExecutor | None,
-    workers: int,
-    mirror: bool,
-    progress: bool,
-) -> Iterator[Clip]:
-    "The clips of the corpus, originals and twins, as they are computed."
-    todo = list(zip(names, parts))
-    work = (([p for _, p in b], mirror) for b in _batches(todo, 32))
-    results = _spread(pool, _feature_list, work, 2*workers)
-    with tqdm(total=len(todo)*(1 + mirror), desc="writing corpus", unit="clip", disable=not progress) as bar:
-        for batch, result in zip(_batches(todo, 32), results):
-            for k, (features, joints) in enumerate(result):
-                i, part = batch[k % len(batch)]
-                twin = k//len(batch)
-                yield Clip("M"*twin + i, features, joints, captions["M"*twin + i], part.factors[twin])
-                bar.update()
-
-# %% ../nbs/23_bandai.ipynb #af220cf3
-def _told(parts: list[_Part], names: list[str], prefixes: Sequence[str]) -> dict[str, list[Caption]]:
-    "Captions with their tokens, by name of the clip; the second prefix is the mirror image's."
-    tokens = tag_fragments({c for p in parts for captions in p.captions for c in captions})
-    return {
-        prefix + i: [Caption(sentence(c), tokens[c]) for c in p.captions[k]]
-        for i, p in zip(names, parts)
-        for k, prefix in enumerate(prefixes)
-    }
-
-# %% ../nbs/23_bandai.ipynb #b35ff0ac
-def import_bandai(
-    source: str | Path,  # folder or tar archive of the public repository
-    root: str | Path,  # new or empty folder of the corpus
-    *,
-    seed: int = 0,  # of captions and splits
-    workers: int = 2,  # processes; 0 works in this one
-    mirror: bool = True,  # add the mirror image of each clip
-    progress: bool = True,  # show bars with the remaining time
-) -> Path:  # root
-    "Read, caption and write the Bandai-Namco Research Motion Dataset; anything malformed raises `DataError` and leaves nothing behind."
-    root = Path(root)
-    if root.exists() and any(root.iterdir()):
-        raise ConfigError(f"{root}: already holds something; expected a new or empty folder")
-    pool = _pool(workers) if workers else None
-    try:
-        parts = _read_all(source, pool, seed, workers, mirror, progress)
-        names, prefixes = _identifiers(parts), ("", "M")[:1 + mirror]
-        clips = _clips(parts, names, _told(parts, names, prefixes), pool, workers, mirror, progress)
-        made_by = dict(
-            maker="bandai",
-            sources=dict(zip(names, (p.name for p in parts))),
-            seed=seed,
-            mirrored=mirror,
-            source_fingerprint=fingerprint([[p.name, p.joints.shape, float(np.abs(p.joints).sum())] for p in parts]),
-        )
-        return write_corpus(
-            root,
-            clips,
-            _splits(parts, names, prefixes, seed),
-            name="bandai",
-            skeleton="t2m",
-            licence="CC BY-NC 4.0",
-            source="Bandai-Namco Research Motion Dataset 1 and 2",
-            min_frames=MIN_FRAMES,
-            extra=made_by,
-        )
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
-
 # %% ../nbs/23_bandai.ipynb #2b95806d
 def _average(x: np.ndarray, n: int) -> np.ndarray:
     "Mean of n neighbours (n odd); the ends are held."
@@ -1198,6 +900,9 @@ class _Way(_Body):
             return self.hip_turn[-1] - self.hip_turn[0]
         return math.degrees(math.atan2(az*bx - ax*bz, ax*bx + az*bz))  # from the path alone
 
+# %% ../nbs/23_bandai.ipynb #50049d6e
+class _Walk(_Way):
+    "How a body steps."
     def steps(self) -> float:
         "Swings of the ankles; one that the clip cuts off counts half."
         speed = np.linalg.norm(np.diff(self.j[:, [7, 8]][..., [0, 2]], axis=0), axis=-1)*FPS
@@ -1238,8 +943,8 @@ class _Arms(_Body):
         return math.degrees(math.acos(np.clip((a*a + b*b - c*c)/(2*a*b), -1, 1)))
 
 # %% ../nbs/23_bandai.ipynb #ad1ff164
-class _Gestures(_Arms):
-    "How the hands wave, swing and rise."
+class _Waves(_Arms):
+    "How the hands wave."
     def sideways(self, side: str) -> tuple[np.ndarray, np.ndarray]:
         "Of the wrist against the shoulder: to the outside, and up."
         rel = self.wrist(side) - self.shoulder(side)
@@ -1264,6 +969,9 @@ class _Gestures(_Arms):
     def wave_width(self, side: str) -> float:
         return np.ptp(np.percentile(self.waving(side), (10, 90)))
 
+# %% ../nbs/23_bandai.ipynb #c0d2b232
+class _Gestures(_Waves):
+    "How the hands swing and rise."
     def reach(self, side: str) -> np.ndarray:
         "Of the wrist against the pelvis, to where the hips face."
         rel = self.wrist(side) - self.j[:, 0]
@@ -1279,7 +987,7 @@ class _Gestures(_Arms):
         return (k - low[-1])/FPS if len(low) else math.nan
 
 # %% ../nbs/23_bandai.ipynb #f5f3c19f
-class _Second(_Way, _Gestures):
+class _Second(_Walk, _Gestures):
     "Independent measurements of a clip: its way, its hands, and here its trunk."
     def bends(self) -> np.ndarray:
         "Degrees by which the shoulders stand before the hips."
@@ -1317,14 +1025,13 @@ _HANDS: dict[str, tuple[Callable[[_Second, str], float], float, float]] = {
 
 # %% ../nbs/23_bandai.ipynb #8e20f6b3
 def _stride(m: _Second) -> float:
+    "Metres a step."
     return m.path/max(m.steps(), 1)
 
-# %% ../nbs/23_bandai.ipynb #1da212cf
 def _arm_swings(m: _Second, *percentiles: float) -> list[float]:
     "Range to the front and back of either hand."
     return [np.ptp(np.percentile(m.reach(side), percentiles)) for side in ("left", "right")]
 
-# %% ../nbs/23_bandai.ipynb #356d614f
 def _paces(m: _Second) -> tuple[float, float]:
     "Speed of the first and of the last third."
     n, third = len(m.j), max(2, len(m.j)//3)
@@ -1422,10 +1129,8 @@ def _body_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
 # %% ../nbs/23_bandai.ipynb #638e2309
 def _way_holds(m: _Second, text: str) -> list[tuple[str, bool]]:
     "Statements about direction, turns and the body as a whole."
-    told, goes = (
-        _turned(text),
-        re.search("walk|run|jog|dash|sprint", text) and not re.search("bow|bend|arm forward", text),
-    )
+    told = _turned(text)
+    goes = re.search("walk|run|jog|dash|sprint", text) and not re.search("bow|bend|arm forward", text)
     way = _turn_holds(m, told) if told else _direction_holds(m, text) if goes else []
     return way + _body_holds(m, text)
 
@@ -1511,6 +1216,298 @@ def check_caption(
     ]
     out += [(f[0], _count_holds(f, m, acting, text)) for f in _COUNT.finditer(text)]
     return out + _way_holds(m, text)
+
+# %% ../nbs/23_bandai.ipynb #43901316
+def _writer(content: str) -> Callable[[Measured, _Words, str, str, int], list[str]]:
+    "Who writes sentences about a content."
+    if content.startswith(("raise", "wave", "bye")):
+        return _gestures
+    if content.startswith(("walk", "run", "dash")):
+        return _travels
+    return _bows if content == "bow" else _acts
+
+# %% ../nbs/23_bandai.ipynb #31e4eaa3
+def compose(
+    joints: np.ndarray,  # (T, 22, 3)
+    content: str,  # label, such as 'walk-turn-left'
+    style: str,  # label, such as 'elderly'
+    rng: np.random.Generator,
+    most: int = 4,  # captions at most; at least three
+    redraw: bool = True,  # a disputed caption is drawn again; False: kept, to measure how often the writer errs
+) -> tuple[list[tuple[str, ...]], Measured]:  # three or four different captions as fragments, and what was measured
+    "Captions of a clip, from short to detailed."
+    m, words, second = measure(joints), _Words(rng), _Second(joints[:-1])  # the corpus stores one frame less
+    agreed = lambda fragments: all(holds for _, holds in check_caption(sentence(fragments), joints, second))
+    found: list[tuple[str, ...]] = []
+    write, detail, target = _writer(content), (1, 1, 2, 3), most if words.chance(0.6) else 3
+    for i in range(70):
+        n = detail[len(found)] + (i > 20) if i < 40 else 0
+        fragments = tuple(f for f in write(m, words, content, style, n) if f)
+        if fragments not in found and (i > 60 or not redraw or agreed(fragments)):
+            found.append(fragments)
+        if len(found) == target:
+            break
+    return found, m
+
+# %% ../nbs/23_bandai.ipynb #1805124e
+# place of a fragment: what stands before and after it in the carrier sentence, and its own tokens there
+_CARRIER = (("", " walks", slice(None, -1)), ("a person ", "", slice(2, None)), ("a person walks ", "", slice(3, None)))
+
+def tag_fragments(
+    captions: Iterable[Sequence[str]],  # captions as tuples of fragments: subject, action, facts
+) -> dict[Sequence[str], tuple[str, ...]]:  # caption -> its tokens 'word/POS'
+    "Tokens of every caption in HumanML3D's format."
+    captions = list(captions)
+    fragments = sorted({(min(k, 2), f) for caption in captions for k, f in enumerate(caption)})
+    tagged = tag_tokens([_CARRIER[place][0] + f + _CARRIER[place][1] for place, f in fragments])
+    tokens = {(place, f): tuple(t[_CARRIER[place][2]]) for (place, f), t in zip(fragments, tagged)}
+    return {c: tuple(token for k, f in enumerate(c) for token in tokens[min(k, 2), f]) for c in captions}
+
+# %% ../nbs/23_bandai.ipynb #f5870334
+MIN_FRAMES = 24  # shortest clip that the corpus uses, 1.2 s; the published KIT-ML rule
+LONGEST = 180  # frames of the longest part that a long recording is cut into
+
+def cut_long(
+    joints: np.ndarray,  # (T, 22, 3)
+    limit: int = 200,  # features of this length or more are cut
+    longest: int = LONGEST,
+) -> list[np.ndarray]:  # parts that share their border frame; the clip itself when it is short enough
+    "Equal parts of a long recording, none longer than `longest` frames of features."
+    frames = len(joints) - 1  # one frame is lost to the velocities
+    if frames < limit:
+        return [joints]
+    edges = np.linspace(0, frames, math.ceil(frames/longest) + 1).round().astype(int)
+    return [joints[a:b + 1] for a, b in zip(edges, edges[1:])]
+
+# %% ../nbs/23_bandai.ipynb #dd68c00e
+def _labels(name: str) -> list[str]:
+    "Content and style of a recording."
+    return name.split("_")[1:3]
+
+# %% ../nbs/23_bandai.ipynb #d36d7397
+def _factors(m: Measured) -> dict[str, float]:
+    "The continuous measurements of a clip."
+    t, p = m.travel, m.posture
+    way = dict(
+        seconds=t.seconds,
+        speed=t.speed,
+        path=t.path,
+        turn=t.turn,
+        bearing=t.bearing,
+        steps=m.steps.count,
+        step_rate=m.steps.rate,
+    )
+    body = dict(lean=p.lean, bend=p.bend, drop=p.drop)
+    hands = dict(left_hand=m.left.top, right_hand=m.right.top, left_waves=m.left.waves, right_waves=m.right.waves)
+    return {k: round(float(v), 4) for k, v in {**way, **body, **hands}.items()}
+
+# %% ../nbs/23_bandai.ipynb #e52008e4
+@dataclass
+class _Part:
+    "A clip before its features: a whole recording or a part of one."
+    name: str  # source file and part, such as 'dataset-2_walk_normal_001'
+    joints: np.ndarray  # (T, 22, 3)
+    captions: tuple[list[tuple[str, ...]], ...]  # captions of the clip, and of its mirror image, as fragments
+    factors: tuple[dict, ...]  # measured factors of both
+
+# %% ../nbs/23_bandai.ipynb #010e6a1e
+def _read_parts(name: str, content: str | Path | bytes, seed: int, mirror: bool) -> list[_Part]:
+    "One file as parts with captions."
+    kind, style = _labels(name)
+    if kind not in CONTENTS or style not in STYLES:
+        raise DataError(f"{name}.bvh: labels {kind!r} and {style!r}; expected a content and a style of the data set")
+    parts, cut = [], cut_long(bandai_joints(content, f"{name}.bvh"))
+    for i, joints in enumerate(cut):
+        part = f"{name}_{i + 1}" if len(cut) > 1 else name
+        both = [joints, mirror_joints(joints, HUMANML3D)] if mirror else [joints]
+        said = [compose(j, kind, style, numpy_rng(seed, "caption", part, k)) for k, j in enumerate(both)]
+        parts.append(_Part(part, joints, tuple(captions for captions, _ in said), tuple(_factors(m) for _, m in said)))
+    return parts
+
+# %% ../nbs/23_bandai.ipynb #153921b9
+def _read_part_list(files: list, seed: int, mirror: bool) -> list[_Part | DataError]:  # an error for each file that cannot be read
+    "A batch of files (runs in a worker)."
+    found: list[_Part | DataError] = []
+    for name, content in files:
+        try:
+            found += _read_parts(name, content, seed, mirror)
+        except DataError as e:
+            found.append(e)
+    return found
+
+# %% ../nbs/23_bandai.ipynb #c156ddaa
+def _feature_list(parts: list[_Part], mirror: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    "Features and joints of a batch of parts, originals first (runs in a worker)."
+    motions = [p.joints for p in parts] + ([mirror_joints(p.joints, HUMANML3D) for p in parts] if mirror else [])
+    features, joints = joints_to_features_batch(motions, HUMANML3D, continuous_heading=True, return_joints=True)
+    return [(f.astype(np.float32), j[:-1].astype(np.float32)) for f, j in zip(features, joints)]
+
+# %% ../nbs/23_bandai.ipynb #51645e08
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    "Items in lists of `size`, the last one shorter."
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+def _spread(pool: ProcessPoolExecutor | None, work: Callable, batches: Iterable[tuple], ahead: int) -> Iterator:
+    "Results of `work(*batch)` in order, at most `ahead` batches under way; without a pool one after the other."
+    waiting: deque[Future] = deque()
+    for batch in batches:
+        if pool is None:
+            yield work(*batch)
+            continue
+        waiting.append(pool.submit(work, *batch))
+        while len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+# %% ../nbs/23_bandai.ipynb #3a7f7618
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    "Worker processes of one thread each."
+    kind = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(kind), initializer=_one_thread)
+
+# %% ../nbs/23_bandai.ipynb #00cacfc5
+def _refuse_bad(source: str | Path, bad: list[str]) -> None:
+    "One `DataError` for all files that cannot be read."
+    if len(bad) == 1:
+        raise DataError(bad[0])
+    if bad:
+        raise DataError(
+            f"{source}: {min(len(bad), 10)}{' or more' * (len(bad) >= 10)} files cannot be read: {'; '.join(bad[:10])}"
+        )
+
+# %% ../nbs/23_bandai.ipynb #fc449adc
+def _once_each(source: str | Path, parts: list[_Part]) -> list[_Part]:
+    "Parts by name; a `DataError` where one stands in the source twice."
+    parts = sorted(parts, key=lambda p: p.name)
+    twice = next((a.name for a, b in zip(parts, parts[1:]) if a.name == b.name), None)
+    if twice:
+        raise DataError(f"{source}: {twice}.bvh stands in it twice; expected each recording once")
+    return parts
+
+# %% ../nbs/23_bandai.ipynb #944c54b2
+def _read_all(
+    source: str | Path,
+    pool: ProcessPoolExecutor | None,
+    seed: int,
+    workers: int,
+    mirror: bool,
+    progress: bool,
+) -> list[_Part]:
+    "Every recording of the source as parts, in the order of their names."
+    parts: list[_Part] = []
+    bad: list[str] = []
+    total = _source_bytes(source) if Path(source).exists() else None
+    with tqdm(total=total, desc="reading motion capture", unit="B", unit_scale=True, disable=not progress) as bar:
+        def files():
+            for name, content, position in bandai_files(source):
+                bar.update(position - bar.n)
+                yield name, content
+        work = ((b, seed, mirror) for b in _batches(files(), 12))
+        for batch in _spread(pool, _read_part_list, work, 2*workers + 2):
+            parts += [p for p in batch if isinstance(p, _Part)]
+            bad += [str(e) for e in batch if isinstance(e, DataError)]
+            if len(bad) >= 10:
+                break
+    _refuse_bad(source, bad)
+    return _once_each(source, parts)
+
+# %% ../nbs/23_bandai.ipynb #2d9722df
+def _recording(name: str) -> str:
+    "The recording that a part belongs to."
+    return "_".join(name.split("_")[:4])
+
+def _identifiers(parts: list[_Part]) -> list[str]:
+    "HumanML3D's six digits a recording; parts of one recording add their number."
+    number: dict[str, str] = {}
+    out = []
+    for p in parts:
+        recording = _recording(p.name)
+        out.append(number.setdefault(recording, f"{len(number) + 1:06d}") + p.name[len(recording):])
+    return out
+
+def _splits(parts: list[_Part], names: list[str], prefixes: Sequence[str], seed: int) -> dict[str, list[str]]:
+    "Train, val and test, stratified by content and style; twins and parts of one recording stay together."
+    recordings = {i.split("_")[0]: "_".join(_labels(p.name)) for i, p in zip(names, parts)}
+    split = split_ids(list(recordings), recordings, seed=seed)
+    where = {i: s for s, ids in split.items() for i in ids}
+    return {s: [prefix + i for prefix in prefixes for i in names if where[i.split("_")[0]] == s] for s in split}
+
+# %% ../nbs/23_bandai.ipynb #af220cf3
+def _told(parts: list[_Part], names: list[str], prefixes: Sequence[str]) -> dict[str, list[Caption]]:
+    "Captions with their tokens, by name of the clip; the second prefix is the mirror image's."
+    tokens = tag_fragments({c for p in parts for captions in p.captions for c in captions})
+    return {
+        prefix + i: [Caption(sentence(c), tokens[c]) for c in p.captions[k]]
+        for i, p in zip(names, parts)
+        for k, prefix in enumerate(prefixes)
+    }
+
+# %% ../nbs/23_bandai.ipynb #d64487e7
+def _clips(
+    parts: list[_Part],
+    names: list[str],  # of the parts
+    captions: dict[str, list[Caption]],  # by name of the clip
+    pool: ProcessPoolExecutor | None,
+    workers: int,
+    mirror: bool,
+    progress: bool,
+) -> Iterator[Clip]:
+    "The clips of the corpus, originals and twins, as they are computed."
+    todo = list(zip(names, parts))
+    work = (([p for _, p in b], mirror) for b in _batches(todo, 32))
+    results = _spread(pool, _feature_list, work, 2*workers)
+    with tqdm(total=len(todo)*(1 + mirror), desc="writing corpus", unit="clip", disable=not progress) as bar:
+        for batch, result in zip(_batches(todo, 32), results):
+            for k, (features, joints) in enumerate(result):
+                i, part = batch[k % len(batch)]
+                twin = k//len(batch)
+                yield Clip("M"*twin + i, features, joints, captions["M"*twin + i], part.factors[twin])
+                bar.update()
+
+# %% ../nbs/23_bandai.ipynb #4a7df133
+def _made_by(parts: list[_Part], names: list[str], seed: int, mirror: bool) -> dict:
+    "What `corpus.json` says of the making: the recording of each clip, and a fingerprint of the joints that were read."
+    read = [[p.name, p.joints.shape, float(np.abs(p.joints).sum())] for p in parts]
+    sources = dict(zip(names, (p.name for p in parts)))
+    return dict(maker="bandai", sources=sources, seed=seed, mirrored=mirror, source_fingerprint=fingerprint(read))
+
+# %% ../nbs/23_bandai.ipynb #b35ff0ac
+def import_bandai(
+    source: str | Path,  # folder or tar archive of the public repository
+    root: str | Path,  # new or empty folder of the corpus
+    *,
+    seed: int = 0,  # of captions and splits
+    workers: int = 2,  # processes; 0 works in this one
+    mirror: bool = True,  # add the mirror image of each clip
+    progress: bool = True,  # show bars with the remaining time
+) -> Path:  # root
+    "Read, caption and write the Bandai-Namco Research Motion Dataset; anything malformed raises `DataError` and leaves nothing behind."
+    root = Path(root)
+    if root.exists() and any(root.iterdir()):
+        raise ConfigError(f"{root}: already holds something; expected a new or empty folder")
+    pool = _pool(workers) if workers else None
+    try:
+        parts = _read_all(source, pool, seed, workers, mirror, progress)
+        names, prefixes = _identifiers(parts), ("", "M")[:1 + mirror]
+        clips = _clips(parts, names, _told(parts, names, prefixes), pool, workers, mirror, progress)
+        return write_corpus(
+            root, clips, _splits(parts, names, prefixes, seed), name="bandai", skeleton="t2m", licence="CC BY-NC 4.0",
+            source="Bandai-Namco Research Motion Dataset 1 and 2", min_frames=MIN_FRAMES, extra=_made_by(parts, names, seed, mirror),
+        )
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/23_bandai.ipynb #b017680f
 def check_captions(
