@@ -104,7 +104,8 @@ def _mapped_names(named: dict, where: str) -> list[list[str]]:
         raise DataError(f"{where}: joint {shown(missing[0])} is not mapped; expected all 22 of HumanML3D")
     if unknown := [n for n in named if n not in names]:
         raise DataError(f"{where}: joint {shown(unknown[0])} is unknown; expected one of {', '.join(names)}")
-    joints = [[v] if isinstance(v := named[n], str) else v for n in names]
+    given = [named[n] for n in names]
+    joints = [[v] if isinstance(v, str) else v for v in given]
     for name, parts in zip(names, joints):
         if not parts or not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             raise DataError(f"{where}: joint {name!r} is {shown(named[name])}; expected a joint of the files by name, or a list of them")
@@ -167,8 +168,9 @@ def _table_line(text: str, number: int, where: str) -> tuple[str, Line]:
     "File and caption of one line."
     fields = [f.strip() for f in text.split("\t")]
     try:
-        file, caption, (start, end) = fields[0], fields[1], map(float, fields[2:] or (0, 0))
-    except (IndexError, ValueError):
+        file, caption = fields[:2]
+        start, end = map(float, fields[2:] or (0, 0))
+    except ValueError:
         raise DataError(f"{where}: found {text[:60]!r}, expected file<TAB>caption or file<TAB>caption<TAB>from<TAB>to") from None
     if not (file and caption):
         raise DataError(f"{where}: an empty {'caption' if file else 'file name'}; expected both")
@@ -290,6 +292,22 @@ def _usable(clips: dict[str, np.ndarray], texts: dict[str, list[Line]], table: s
         f"timed caption, of {info['min_frames']} to {MAX_LENGTH - 1} frames at {FPS:g} a second"
     )
 
+# %% ../nbs/24_bvh_import.ipynb #6ed278ff
+def _read_source(
+    source: Path,
+    table: dict[str, list[Line]],  # file -> its lines
+    mapping: dict,
+    captions: str | Path,  # file of the table, for errors
+) -> dict[str, np.ndarray]:
+    "Joints of every file that the table names; `DataError` for one that is not there, or that ends before a part begins."
+    absent = next((f for f in table if not (source/f).is_file()), None)
+    if absent is not None:
+        raise DataError(f"{captions}: names {shown(absent)}, but {source/absent} is missing; expected a BVH file")
+    read = _read_files(source, sorted(table), mapping)
+    for file, joints in read.items():
+        _check_times(table[file], len(joints) - 1, captions)
+    return read
+
 # %% ../nbs/24_bvh_import.ipynb #8c5d342c
 _SHARES = dict(train=.8, val=.05, test=.15)
 
@@ -363,12 +381,7 @@ def import_folder(
 ) -> Path:  # root
     "A corpus from BVH files and captions, whole or not at all."
     rules, table = read_mapping(mapping), read_caption_table(captions)
-    absent = next((f for f in table if not (Path(source)/f).is_file()), None)
-    if absent is not None:
-        raise DataError(f"{captions}: names {shown(absent)}, but {Path(source)/absent} is missing; expected a BVH file")
-    read = _read_files(Path(source), sorted(table), rules)
-    for file, joints in read.items():
-        _check_times(table[file], len(joints) - 1, captions)
+    read = _read_source(Path(source), table, rules, captions)
     clips, texts, files, alone = _with_twins(read, table, mirror)
     usable = _usable(clips, texts, captions)
     return write_corpus(

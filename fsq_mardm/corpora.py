@@ -67,14 +67,17 @@ def check_corpus_name(name: str) -> str:
 
 def corpus_folder(name: str, folder: str | Path) -> Path:
     "Where a corpus lives below `folder`: under its name, or under the name its publication gives it."
-    known = [Path(folder)/n for n in (check_corpus_name(name), *([_PUBLISHED[name][0]] if name in _PUBLISHED else []))]
-    return next((p for p in known if p.exists()), known[0])
+    names = [check_corpus_name(name)]
+    if name in _PUBLISHED:
+        names.append(_PUBLISHED[name][0])
+    places = [Path(folder)/n for n in names]
+    return next((p for p in places if p.exists()), places[0])
 
+# %% ../nbs/25_corpora.ipynb #7918bf3f
 def is_own(root: str | Path) -> bool:
     "Whether a folder holds a corpus in this project's layout."
     return (Path(root)/"corpus.json").is_file()
 
-# %% ../nbs/25_corpora.ipynb #7918bf3f
 def open_corpus(
     name: str,  # synthetic, bandai, t2m, kit, or the folder name of a corpus of your own
     folder: str | Path,  # folder that holds the corpora
