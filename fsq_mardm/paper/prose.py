@@ -169,6 +169,7 @@ MAIN_ROWS = {
     "VQ": "over a learned codebook",
     "FSQ": "over the grid with a velocity head",
     "FSQ-Grid": "over the grid with a posterior over its levels",
+    "ScrambledLevels": "over the grid with the levels of each channel scrambled",
     "ScrambledFSQ": "over the scrambled grid",
 }  # of Table 2
 
