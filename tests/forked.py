@@ -1,6 +1,14 @@
-"""Definition notebooks in copies of one process: what takes each of them seconds to import is imported once."""
-import importlib, multiprocessing, os, pkgutil, sys, warnings
+"""Work in copies of one process: what takes each of them seconds to import is imported once."""
+import importlib, multiprocessing, os, pkgutil, sys, tempfile, traceback, warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+class Done(NamedTuple):
+    "How a copy ended, as `subprocess.run` says it."
+    returncode: int | None  # None, or below 0: killed
+    stdout: str
+    stderr: str
 
 def import_all():
     "Every module of the package, and what notebooks are run with."
@@ -8,23 +16,51 @@ def import_all():
     import fsq_mardm
     for module in pkgutil.walk_packages(fsq_mardm.__path__, "fsq_mardm."): importlib.import_module(module.name)
 
-def _test_notebook(notebook: Path, said: Path):
-    "The body of the copy: as `nbdev_test` has it, with what is printed in a file."
-    from nbdev.test import test_nb
-    sys.stdout = sys.stderr = open(said, "w", buffering=1)
-    for stream in (1, 2): os.dup2(sys.stdout.fileno(), stream)
+def _body(call: Callable, said: Path, cwd: Path | None):
+    "What the copy does: nothing of the process that was copied is closed at its end."
+    for name, stream in (("stdout", 1), ("stderr", 2)):
+        file = open(said/name, "w", buffering=1)
+        os.dup2(file.fileno(), stream)
+        setattr(sys, name, file)
     warnings.resetwarnings()
     warnings.simplefilter("default")
-    os.chdir(notebook.parent)
-    passed, _ = test_nb(notebook, do_print=True)
+    if cwd: os.chdir(cwd)
+    try: code = call() or 0
+    except SystemExit as e:
+        code = e.code or 0
+        if not isinstance(code, int): code = print(code, file=sys.stderr) or 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
     sys.stdout.flush()
-    os._exit(0 if passed else 1)  # nothing of the process that was copied is to be closed
+    sys.stderr.flush()
+    os._exit(code)
 
-def run_in_copy(notebook: Path, said: Path, seconds: float) -> int:
-    "Exit code of a notebook's cells; a copy that takes too long is killed."
-    copy = multiprocessing.get_context("fork").Process(target=_test_notebook, args=(notebook, said))
-    copy.start()
-    copy.join(seconds)
-    copy.kill()
-    copy.join()
-    return copy.exitcode
+def in_copy(
+    call: Callable[[], int | None],  # gives an exit code; None is 0
+    seconds: float = 300,  # a copy that takes longer is killed
+    cwd: Path | None = None,
+) -> Done:
+    "Call a function in a copy of this process."
+    with tempfile.TemporaryDirectory() as said:
+        copy = multiprocessing.get_context("fork").Process(target=_body, args=(call, Path(said), cwd))
+        copy.start()
+        copy.join(seconds)
+        copy.kill()
+        copy.join()
+        return Done(copy.exitcode, *((Path(said)/name).read_text() for name in ("stdout", "stderr")))
+
+def notebook(path: Path, seconds: float = 300) -> Done:
+    "Run the cells of a definition notebook as `nbdev_test` does."
+    from nbdev.test import test_nb
+    return in_copy(lambda: not test_nb(path, do_print=True)[0], seconds, path.parent)
+
+def command(*words, cwd: Path | None = None, seconds: float = 120) -> Done:
+    "Run `fsq-mardm`."
+    from fsq_mardm import cli
+    return in_copy(lambda: cli.main([*map(str, words)]), seconds, cwd)
+
+def snakemake(*words, cwd: Path | None = None, seconds: float = 120) -> Done:
+    "Run snakemake."
+    import snakemake.cli
+    return in_copy(lambda: snakemake.cli.main([*map(str, words)]), seconds, cwd)

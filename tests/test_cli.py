@@ -2,6 +2,7 @@
 import json, os, subprocess, sys, tempfile
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 
@@ -15,9 +16,6 @@ from fsq_mardm.viewer import save_motions
 
 PROJECT = Path(__file__).resolve().parent.parent
 STAGES = {"train-evaluator": "train_evaluator", "train-ae": "train_ae", "train-mardm": "train_mardm", "evaluate ae": "evaluation_ae", "evaluate mardm": "evaluation_mardm"}
-
-def run(*words, cwd=PROJECT):
-    return subprocess.run([sys.executable, "-m", "fsq_mardm.cli", *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 def test_help_needs_no_heavy_module():
     code = "import sys, fsq_mardm.cli as c\ntry: c.main(['sample', '--help'])\nexcept SystemExit as e: assert not e.code\nassert not {'torch', 'numpy', 'matplotlib', 'papermill'} & set(sys.modules)"
@@ -38,9 +36,9 @@ def corpus(tmp_path_factory):
     return make_synthetic(tmp_path_factory.mktemp("data")/"synthetic", n_clips=20, seed=0)
 
 def test_check_finds_what_is_wrong(corpus):
-    assert run("data", "check", corpus).returncode == 0
+    assert forked.command("data", "check", corpus).returncode == 0
     next((corpus/"texts").glob("*.txt")).unlink()
-    done = run("data", "check", corpus, "--json")
+    done = forked.command("data", "check", corpus, "--json")
     assert done.returncode == 1 and [p["kind"] for p in json.loads(done.stdout)["problems"]] == ["missing"]
 
 @pytest.mark.parametrize("words, says", [
@@ -80,7 +78,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, says, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 def test_exit_code_of_the_process(tmp_path):
-    done = run("sample", "--text_prompt", "a walk", "--dataset_name", "kit", cwd=tmp_path)
+    words = ["sample", "--text_prompt", "a walk", "--dataset_name", "kit"]
+    done = subprocess.run([sys.executable, "-m", "fsq_mardm.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/kit/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
@@ -121,8 +120,10 @@ def test_viewer_page_needs_no_network(tmp_path):
 
 def test_a_full_disk_names_file_and_cause(tmp_path):
     "A limit on the size of a file stands in for a disk without room."
-    code = ("import resource, sys; from fsq_mardm import cli; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
-            f"sys.exit(cli.main(['data', 'synthesize', {str(tmp_path/'made')!r}, '--n-clips', '4']))")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    import resource
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        return cli.main(["data", "synthesize", str(tmp_path/"made"), "--n-clips", "4"])
+    done = forked.in_copy(limited)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and str(tmp_path/"made") in done.stderr and "No space left on device" in done.stderr, done.stderr
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 import json, os, shutil, subprocess, sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import yaml
@@ -21,9 +22,8 @@ def place(request, tmp_path_factory):
     make_published(folder/"published", make_corpus(folder/"datasets", request.param), request.param)
     return request.param, folder
 
-def run(*words, cwd=PROJECT):
-    command = [sys.executable, "-m", "fsq_mardm.cli", *map(str, words)]
-    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=1500)
+def run(*words):
+    done = forked.command(*words, cwd=PROJECT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
