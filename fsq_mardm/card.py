@@ -46,31 +46,51 @@ def unseen(
         found.append(Asked(text, joints[:(len(joints) - 1)//4*4], spec))
     return found
 
+# %% ../nbs/78_card.ipynb #a413e649
+def _heading(joints: np.ndarray) -> np.ndarray:  # (T,) radians
+    "Where the hips face in each frame, without jumps."
+    across = joints[:, 1] - joints[:, 2]
+    return np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
+
+def _turn(joints: np.ndarray) -> float:
+    "How far the hips have turned, to the left."
+    yaw = _heading(joints)
+    return yaw[-1] - yaw[0]
+
 # %% ../nbs/78_card.ipynb #7b758a5f
 def motion_summary(
     joints: np.ndarray,  # (T, 22, 3) m
     moments: int = 9,  # at which the pose is read
 ) -> np.ndarray:  # (F,)
     "A motion in a fixed number of numbers, blind to where it happens and where it heads at first."
-    across = joints[:, 1] - joints[:, 2]
-    yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
-    c, s, flat = np.cos(yaw), np.sin(yaw), joints - joints[:, :1]*(1, 0, 1)
-    from_body = lambda v, c, s: np.stack([v[..., 0]*c - v[..., 2]*s, v[..., 1], v[..., 0]*s + v[..., 2]*c], -1)
-    body = from_body(flat, c[:, None], s[:, None]).reshape(len(flat), -1)
-    way = np.c_[from_body(np.diff(joints[:, 0], axis=0)*FPS, c[1:], s[1:]), np.diff(yaw)*FPS]
+    yaw = _heading(joints)
+    c, s = np.cos(yaw), np.sin(yaw)
+    around = joints - joints[:, :1]*(1, 0, 1)  # the pose over the origin
+    body = _from_body(around, c[:, None], s[:, None]).reshape(len(around), -1)
+    way = np.c_[_from_body(np.diff(joints[:, 0], axis=0)*FPS, c[1:], s[1:]), np.diff(yaw)*FPS]  # m/s, rad/s
     sixths = [part.mean(0) for part in np.array_split(way, 6)]
     poses = [part.mean(0) for part in np.array_split(body, moments)]
     spread = [part.std(0) for part in np.array_split(body, 3)]
     extremes = [body.max(0), body.min(0), way.max(0), way.min(0)]
     return np.concatenate([*poses, *spread, *sixths, *extremes, [yaw[-1] - yaw[0], len(joints)/FPS]])
 
-# %% ../nbs/78_card.ipynb #2fb2a2a5
+def _from_body(v: np.ndarray, c: np.ndarray, s: np.ndarray) -> np.ndarray:
+    "Vectors (..., 3) as a body sees them that heads at an angle of this cosine and sine."
+    return np.stack([v[..., 0]*c - v[..., 2]*s, v[..., 1], v[..., 0]*s + v[..., 2]*c], -1)
+
+# %% ../nbs/78_card.ipynb #ac39b044
+def _summaries(joints: Sequence[np.ndarray]) -> torch.Tensor:  # (N, F)
+    "Summaries of N motions."
+    return torch.from_numpy(np.stack([motion_summary(np.asarray(j, float)) for j in joints])).float()
+
+# %% ../nbs/78_card.ipynb #8c467f4c
 NAMES = tuple(ACTS)
 
 def acts_of(spec: Spec) -> np.ndarray:  # (18,) bool
     "Which acts a clip shows."
     return np.isin(NAMES, [a.name for a in spec.acts])
 
+# %% ../nbs/78_card.ipynb #2fb2a2a5
 class Recogniser(nn.Module):
     "Summaries (B, F) to one logit an act (B, 18)."
     mean: torch.Tensor  # (F,)
@@ -95,9 +115,6 @@ class Recogniser(nn.Module):
         ranks = (-logits).argsort(1).argsort(1)
         return (ranks < torch.as_tensor(list(counts))[:, None]).numpy()
 
-def _summaries(joints: Sequence[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack([motion_summary(np.asarray(j, float)) for j in joints])).float()
-
 # %% ../nbs/78_card.ipynb #6aa37092
 def train_recogniser(
     clips: Sequence[Asked],  # true motion
@@ -119,23 +136,26 @@ def train_recogniser(
             optimiser.step()
     return model.eval()
 
+# %% ../nbs/78_card.ipynb #79700273
 def recognised(model: Recogniser, joints: Sequence[np.ndarray], asked: Sequence[Asked]) -> np.ndarray:  # (N,) bool
     "Whether the acts that are seen are the acts that were asked for, all of them and no other."
     wanted = np.stack([acts_of(a.spec) for a in asked])
     return (model.shows(joints, wanted.sum(1)) == wanted).all(1)
 
-# %% ../nbs/78_card.ipynb #60c36543
-_GOING = ("walk", "run", "back", "sidestep")
-
+# %% ../nbs/78_card.ipynb #d8e6d82e
 def drift(joints: np.ndarray) -> float:  # m
     "How far the root is from where it began."
     return float(np.linalg.norm((joints[-1, 0] - joints[0, 0])[[0, 2]]))
 
+# %% ../nbs/78_card.ipynb #40c0bb1d
 def told_truly(asked: Sequence[Asked], joints: Sequence[np.ndarray]) -> dict[str, float]:
     "Share of the statements of captions of a single act that hold, and how many there are."
     alone = [(a.text, j) for a, j in zip(asked, joints) if len(a.spec.acts) == 1]
     found = [holds for text, j in alone for _, holds in check_caption(text, np.asarray(j, float), [(0., len(j)/FPS)])]
     return {"true": float(np.mean(found)), "statements": len(found)}
+
+# %% ../nbs/78_card.ipynb #60c36543
+_GOING = ("walk", "run", "back", "sidestep")
 
 def motion_report(
     asked: Sequence[Asked],
@@ -143,7 +163,8 @@ def motion_report(
     reader: Recogniser,
 ) -> dict[str, float]:
     "The numbers of some motions."
-    right, several = recognised(reader, joints, asked), np.array([acts_of(a.spec).sum() > 1 for a in asked])
+    right = recognised(reader, joints, asked)
+    several = np.array([acts_of(a.spec).sum() > 1 for a in asked])
     stays = [not any(a.name in _GOING or a.speed for a in one.spec.acts) for one in asked]
     physics = physics_metrics(list(joints), FPS)
     return {
@@ -155,7 +176,7 @@ def motion_report(
         "drift": float(np.mean([drift(j) for j, stay in zip(joints, stays) if stay])),
     }
 
-# %% ../nbs/78_card.ipynb #2232f7b0
+# %% ../nbs/78_card.ipynb #ddcd6810
 TYPED: dict[str, tuple[str, ...]] = {  # sentence -> acts
     "a person walks forward": ("walk",),
     "a person runs forward": ("run",),
@@ -171,6 +192,7 @@ TYPED: dict[str, tuple[str, ...]] = {  # sentence -> acts
     "a person raises both arms": ("raise",),
 }
 
+# %% ../nbs/78_card.ipynb #2232f7b0
 def typed_report(
     model: TextToMotion,
     reader: Recogniser,
@@ -190,13 +212,7 @@ def typed_report(
     rows = zip(TYPED, right, np.reshape(fastest, (-1, repeats)), np.reshape(turns, (-1, repeats)))
     return {t: dict(recognised=float(r.mean()), speed=float(v.mean()), turn=float(w.mean())) for t, r, v, w in rows}
 
-def _turn(joints: np.ndarray) -> float:
-    "How far the hips have turned, to the left."
-    across = joints[:, 1] - joints[:, 2]
-    yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
-    return yaw[-1] - yaw[0]
-
-# %% ../nbs/78_card.ipynb #1405382c
+# %% ../nbs/78_card.ipynb #fe873a29
 def sampling_speed(model: TextToMotion, frames: int, **sampling: Any) -> dict[str, float]:
     "Seconds for one motion after one to warm up: of the clock, of the processor; processes that waited then, and threads of this one."
     one = lambda seed: model.joints(["a person walks forward"], [frames], [seed], **sampling)
@@ -212,6 +228,20 @@ def sampling_speed(model: TextToMotion, frames: int, **sampling: Any) -> dict[st
         "cores": os.cpu_count() or 1,
     }
 
+# %% ../nbs/78_card.ipynb #44a7b457
+def _answers(model: TextToMotion, asked: Sequence[Asked], seed: int, **sampling: Any) -> list[np.ndarray]:
+    "A motion of the model for each sentence, as long as the clip it was written about; forty at a time."
+    order = sorted(range(len(asked)), key=lambda i: len(asked[i].joints))
+    made: list[Any] = [None]*len(asked)
+    for a in range(0, len(asked), 40):
+        rows = order[a:a + 40]
+        lengths = [len(asked[i].joints) for i in rows]
+        batch = model.joints([asked[i].text for i in rows], lengths, [derive_seed(seed, i) for i in rows], **sampling)
+        for i, joints in zip(rows, batch):
+            made[i] = joints
+    return made
+
+# %% ../nbs/78_card.ipynb #1405382c
 def measure_model(
     model: TextToMotion,
     seed: int = 0,
@@ -223,19 +253,11 @@ def measure_model(
     "All numbers of the card."
     reader = train_recogniser(unseen(clips, derive_seed(seed, "learn")), seed)
     asked = unseen(count, derive_seed(seed, "ask"))
-    order = sorted(range(count), key=lambda i: len(asked[i].joints))
-    made: list[Any] = [None]*count
-    for a in range(0, count, 40):
-        rows = order[a:a + 40]
-        lengths = [len(asked[i].joints) for i in rows]
-        batch = model.joints([asked[i].text for i in rows], lengths, [derive_seed(seed, i) for i in rows], **sampling)
-        for i, joints in zip(rows, batch):
-            made[i] = joints
     return {
         "sentences": count,
         "recogniser": dict(clips=clips, seed=seed),
         "sampling": sampling,
-        "generated": motion_report(asked, made, reader),
+        "generated": motion_report(asked, _answers(model, asked, seed, **sampling), reader),
         "true": motion_report(asked, [a.joints for a in asked], reader),
         "typed": typed_report(model, reader, repeats, 120, seed, **sampling),
         "speed": sampling_speed(model, 120, **sampling),
@@ -306,18 +328,14 @@ The second table: {repeats} motions of 120 frames for each sentence as somebody 
 Numbers: [`metrics.json`](metrics.json), written by [`78_card`](../../../nbs/78_card.ipynb) at commit `{measured_at}`.
 """
 
-# %% ../nbs/78_card.ipynb #53ce17e3
+# %% ../nbs/78_card.ipynb #3faccb06
 REMAKE = "fsq-mardm demo --recipe box --out runs/box --save fsq_mardm/models/synthetic"
 PACKAGED = "fsq_mardm/models/synthetic"  # where the repository keeps it
 
-def write_card(
-    folder: str | Path,  # of `TextToMotion.save_pretrained`, with metrics.json
-) -> Path:
-    "README.md of a saved model, from its config.json and metrics.json."
-    folder = Path(folder)
-    config, found = read_json(folder/"config.json"), read_json(folder/"metrics.json")
+def _card_values(config: dict, found: dict) -> dict[str, Any]:
+    "What stands in the gaps of the card: of the saved model's config.json, and of metrics.json."
     ae, generator, made = config["autoencoder"], config["generator"], config["made"]
-    about = dict(
+    return dict(
         name=generator["name"],
         ae_name=ae["name"],
         fps=generator["fps"],
@@ -338,9 +356,23 @@ def write_card(
         command=REMAKE,
         tables=_tables(found),
     )
+
+# %% ../nbs/78_card.ipynb #53ce17e3
+def write_card(
+    folder: str | Path,  # of `TextToMotion.save_pretrained`, with metrics.json
+) -> Path:
+    "README.md of a saved model, from its config.json and metrics.json."
+    folder = Path(folder)
+    values = _card_values(read_json(folder/"config.json"), read_json(folder/"metrics.json"))
     with atomic_file(folder/"README.md") as path:
-        path.write_text(_CARD.format(**about), encoding="utf-8")
+        path.write_text(_CARD.format(**values), encoding="utf-8")
     return folder/"README.md"
+
+# %% ../nbs/78_card.ipynb #399b0991
+def _commit() -> str:
+    "The commit of the code, in short."
+    state = commit_state()
+    return f"{(state.get('commit') or 'unknown')[:12]}{' with changes' if state.get('dirty') else ''}"
 
 # %% ../nbs/78_card.ipynb #af54ec56
 def make_card(
@@ -353,10 +385,6 @@ def make_card(
     found = measure_model(TextToMotion.from_pretrained(folder), seed, repeats=repeats, **how)
     write_json(Path(folder)/"metrics.json", {**found, "repeats": repeats, "commit": _commit()})
     return write_card(folder)
-
-def _commit() -> str:
-    state = commit_state()
-    return f"{(state.get('commit') or 'unknown')[:12]}{' with changes' if state.get('dirty') else ''}"
 
 # %% ../nbs/78_card.ipynb #1a5c8a91
 def save_trained(

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from .arguments import CACHE, EDIT, IMPORT, JSON, LENGTH, MODEL, OWN, PAPER, SAMPLE, SEED, SMALL, at_least, build_parser
 from .arguments import json_object, mistake, note, one_line, opt, parameter_options, sampling_options, say, write_motions
-from .config import ConfigError, FsqMardmError, check_name
+from .config import ConfigError, FsqMardmError, check_name, to_plain
+from .paths import run_folder
 
 # %% ../nbs/72_cli.ipynb #da7ce734
 COMMANDS: dict[str, tuple] = {}  # words -> (function, options, or a function that gives them)
@@ -53,17 +54,8 @@ def console():
     sys.exit(main())
 
 # %% ../nbs/72_cli.ipynb #7a0d51a7
-@command("data synthesize", opt("out", help="new or empty folder of the corpus, e.g. datasets/synthetic"), JSON,
-         opt("--n-clips", "--n_clips", type=at_least(1), default=400, help="clips"),
-         opt("--seed", type=SEED, default=0, help="seed of motions, captions and splits"))
-def data_synthesize(a):
-    "make a corpus of procedural, captioned motion"
-    from fsq_mardm.pipeline import must_be_free
-    from fsq_mardm.synthetic import make_synthetic
-    must_be_free(a.out)
-    _made(a, make_synthetic(a.out, n_clips=a.n_clips, seed=a.seed))
-
 def _made(a, root):
+    "Say what a new corpus holds."
     from fsq_mardm.bvh_import import left_out
     from fsq_mardm.corpus import account, load_corpus
     corpus = load_corpus(root)
@@ -74,12 +66,21 @@ def _made(a, root):
     about = dict(folder=str(root), name=corpus.name, fingerprint=corpus.fingerprint, reasons=found.left_out)
     say(a, about | counts, corpus, found, root)
 
+@command("data synthesize", opt("out", help="new or empty folder of the corpus, e.g. datasets/synthetic"), JSON,
+         opt("--n-clips", "--n_clips", type=at_least(1), default=400, help="clips"),
+         opt("--seed", type=SEED, default=0, help="seed of motions, captions and splits"))
+def data_synthesize(a):
+    "make a corpus of procedural, captioned motion"
+    from fsq_mardm.pipeline import must_be_free
+    from fsq_mardm.synthetic import make_synthetic
+    must_be_free(a.out)
+    _made(a, make_synthetic(a.out, n_clips=a.n_clips, seed=a.seed))
+
 # %% ../nbs/72_cli.ipynb #11c60022
 @command("data check", opt("folder", help="folder of a corpus"), JSON)
 def data_check(a):
     "read a whole corpus and list what is wrong with it; exit code 1 when something is"
     from fsq_mardm.bvh_import import left_out
-    from fsq_mardm.config import to_plain
     from fsq_mardm.corpus import check_corpus
     report = check_corpus(a.folder)
     if few := left_out({s: report.counts.get(f"{s} entries", 0) for s in ("train", "val", "test")}):
@@ -135,10 +136,9 @@ _stage("evaluate mardm", "evaluation_mardm", "evaluate a generator on the test s
 def paper(a):
     "regenerate every table and figure (snakemake)"
     from fsq_mardm.workflow import PaperSettings, run_graph
-    settings = PaperSettings(a.preset, a.corpus, a.source, a.seeds, a.published, a.methods)
-    return run_graph(settings, cores=a.cores, dry_run=a.dry_run)
+    return run_graph(PaperSettings(a.preset, a.corpus, a.source, a.seeds, a.published, a.methods), cores=a.cores, dry_run=a.dry_run)
 
-# %% ../nbs/72_cli.ipynb #5eb9ac55
+# %% ../nbs/72_cli.ipynb #7c125dee
 @command("notebook", opt("notebook", help="source"), opt("output", help="executed copy"),
          opt("parameters", type=json_object, help="JSON object"))
 def notebook(a):
@@ -146,18 +146,21 @@ def notebook(a):
     from fsq_mardm.warm import run_node
     print(run_node(a.notebook, a.output, a.parameters, progress=sys.stderr.isatty()))
 
+# %% ../nbs/72_cli.ipynb #cee7446d
 @command("readme")
 def readme(a):
     "write README.md from nbs/index.ipynb"
     from fsq_mardm.notebooks import write_readme
     write_readme("nbs/index.ipynb", "README.md")
 
+# %% ../nbs/72_cli.ipynb #fc08651e
 @command("promote", opt("run", help="folder of a finished run, e.g. runs/cpu-bandai"))
 def promote(a):
     "put the finished tables and figures of a run, and the records behind them, into tables/ and figures/"
     from fsq_mardm.paper.artefacts import promote
     print(*promote(a.run), sep="\n")
 
+# %% ../nbs/72_cli.ipynb #5eb9ac55
 @command("tables", opt("--out", default="", help="folder for tables and figures; empty: where they belong"),
          opt("--records", default="tables/records", help="folder of records; another than the committed one asks for --out"))
 def tables(a):
@@ -189,12 +192,12 @@ def named_models(a):
     default = {names[0][2:]: settings["default"] for names, settings in MODEL if names[0] != "--device"}
     model, found, said = named_or_own({name: getattr(a, name) for name in default}, default, a.device)
     vars(a).update(found)
-    if said: note(said)
+    if said:
+        note(said)
     return model
 
 def _warn(a, model, prompts):
     "Say what the model cannot know of the texts and lengths, a line each."
-    from fsq_mardm.paths import run_folder
     from fsq_mardm.pipeline import warn_of
     folder = lambda name: run_folder(a.checkpoints_dir, a.dataset_name, name)
     for line in warn_of(prompts, model, folder(a.name), folder(getattr(a, "length_name", "length_estimator"))):
@@ -213,9 +216,7 @@ def _write_chain(a, model, parts: list, options: dict) -> int:
 @command("sample", *SAMPLE)
 def sample(a):
     "text to motion: npy, mp4, BVH and an HTML viewer"
-    from fsq_mardm.paths import run_folder
-    from fsq_mardm.pipeline import estimate_lengths, make_motions, must_be_writable, plan_samples
-    from fsq_mardm.pipeline import read_chain, read_prompts
+    from fsq_mardm.pipeline import estimate_lengths, make_motions, must_be_writable, plan_samples, read_chain, read_prompts
     from fsq_mardm.viewer import parse_formats
     if a.text_prompt and a.text_path:
         raise ConfigError("--text_prompt, --text_path: found both, expected one of them")
@@ -260,7 +261,6 @@ def edit(a):
 def train_length(a):
     "train the length estimator that NA needs"
     from fsq_mardm.corpora import open_corpus
-    from fsq_mardm.paths import run_folder
     from fsq_mardm.pipeline import fit_length, usable_device
     corpus, device = open_corpus(a.dataset_name, a.dataset_dir), usable_device(a.device)
     out = run_folder(a.checkpoints_dir, a.dataset_name, check_name(a.name, "--name"))

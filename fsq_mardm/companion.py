@@ -25,6 +25,7 @@ def packed(poses: np.ndarray) -> str:  # base64 of millimetres, int16
     around = poses - poses[..., :1, :]*np.array([1, 0, 1])
     return base64.b64encode((around*1000).round().astype("<i2").tobytes()).decode()
 
+# %% ../nbs/76_companion.ipynb #a118af5f
 def companion_scene(
     levels: list[np.ndarray],  # of each channel
     code: np.ndarray,  # (d,) of the token
@@ -35,24 +36,38 @@ def companion_scene(
     words: str,  # what is shown, in a sentence
 ) -> dict[str, Any]:
     "All that the page's script draws from."
-    shape = tuple(len(v) for v in levels)
     for three, poses in corners.items():
-        if poses.shape[:3] != tuple(shape[c] for c in three):
+        if poses.shape[:3] != tuple(len(levels[c]) for c in three):
             raise DataError(f"poses of channels {three}: found shape {poses.shape}, expected one a level")
-    return {"levels": [np.asarray(v, float).round(4).tolist() for v in levels], "code": [int(np.abs(v - c).argmin()) for v, c in zip(levels, code)],
-            "corners": [{"channels": list(three), "data": packed(poses)} for three, poses in corners.items()],
-            "path": np.asarray(path, float).round(4).tolist(), "pathPoses": packed(path_poses), "parents": list(parents), "head": head_joint(joint_names) or 0,
-            "colours": [to_hex(c) for c in limb_colours(parents, joint_names)], "ink": to_hex(method_colour("FSQ")), "words": words}
+    nearest = [int(np.abs(v - c).argmin()) for v, c in zip(levels, code)]  # level of the token in each channel
+    return {
+        "levels": [np.asarray(v, float).round(4).tolist() for v in levels],
+        "code": nearest,
+        "corners": [{"channels": list(three), "data": packed(poses)} for three, poses in corners.items()],
+        "path": np.asarray(path, float).round(4).tolist(),
+        "pathPoses": packed(path_poses),
+        "parents": list(parents),
+        "head": head_joint(joint_names) or 0,
+        "colours": [to_hex(c) for c in limb_colours(parents, joint_names)],
+        "ink": to_hex(method_colour("FSQ")),
+        "words": words,
+    }
 
 # %% ../nbs/76_companion.ipynb #948325c3
 _STYLE = """
-*{box-sizing:border-box}body{margin:0 auto;max-width:64rem;padding:.6rem;font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff}h1{font-size:1.2rem;margin:.2rem 0}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:64rem;padding:.6rem;font:15px/1.45 system-ui,sans-serif;color:#222;background:#fff}
+h1{font-size:1.2rem;margin:.2rem 0}
 #both{display:grid;grid-template-columns:1fr 1fr;gap:8px}@media(max-width:620px){#both{grid-template-columns:1fr}}
 canvas{display:block;width:100%;border:1px solid #ddd;border-radius:6px;background:#fafafa;touch-action:none;cursor:grab}
-.bar{display:flex;flex-wrap:wrap;gap:6px 14px;align-items:center;padding:6px 2px}label{display:flex;gap:6px;align-items:center;font-size:13px}input[type=range]{width:150px}
-button,select{font:inherit;padding:2px 10px}p{font-size:13px;color:#555;margin:.3rem 0}output{min-width:4.5em;font-variant-numeric:tabular-nums}
+.bar{display:flex;flex-wrap:wrap;gap:6px 14px;align-items:center;padding:6px 2px}
+label{display:flex;gap:6px;align-items:center;font-size:13px}input[type=range]{width:150px}
+button,select{font:inherit;padding:2px 10px}p{font-size:13px;color:#555;margin:.3rem 0}
+output{min-width:4.5em;font-variant-numeric:tabular-nums}
 """
-_SCRIPT = """
+
+# %% ../nbs/76_companion.ipynb #5312d0d6
+_STATE = """
 const S = JSON.parse(document.getElementById('scene').textContent), $ = id => document.getElementById(id), J = S.parents.length;
 const unpack = text => new Int16Array(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
 S.corners.forEach(c => c.mm = unpack(c.data)); const along = unpack(S.pathPoses);
@@ -68,12 +83,22 @@ function seen(p) {
   const x = p[0] * Math.cos(yaw) + p[2] * Math.sin(yaw), z = p[2] * Math.cos(yaw) - p[0] * Math.sin(yaw);
   return [x, p[1] * Math.cos(pitch) - z * Math.sin(pitch), z * Math.cos(pitch) + p[1] * Math.sin(pitch)];
 }
+"""
+
+# %% ../nbs/76_companion.ipynb #2938d105
+_CANVAS = """\
 function fitted(canvas) {
   const ratio = window.devicePixelRatio || 1, w = canvas.clientWidth, h = Math.round(w * 0.86), g = canvas.getContext('2d');
-  if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) { canvas.width = Math.round(w * ratio); canvas.height = Math.round(h * ratio); }
+  if (canvas.width !== Math.round(w * ratio) || canvas.height !== Math.round(h * ratio)) {
+    canvas.width = Math.round(w * ratio); canvas.height = Math.round(h * ratio);
+  }
   g.setTransform(ratio, 0, 0, ratio, 0, 0); g.clearRect(0, 0, w, h); g.lineCap = 'round'; return [g, w, h];
 }
 function dot(g, x, y, r, colour) { g.fillStyle = colour; g.beginPath(); g.arc(x, y, r, 0, 7); g.fill(); }
+"""
+
+# %% ../nbs/76_companion.ipynb #ce713e13
+_GRID = """\
 const place = (p, w, h) => { const q = seen(p), f = 0.29 * Math.min(w, h); return [w / 2 + f * q[0], h / 2 - f * q[1], q[2]]; };
 function points() {
   const [a, b, c] = channels(), all = [];
@@ -84,7 +109,10 @@ function drawGrid() {
   for (const [p] of points().map(([p]) => [place(p, w, h)]).sort((u, v) => u[0][2] - v[0][2])) dot(g, p[0], p[1], 2.2 + p[2] * 0.7, '#bbb');
   if (step !== null) {
     g.strokeStyle = S.ink; g.lineWidth = 1.5; g.beginPath();
-    for (let s = 0; s <= Math.floor(step); s++) { const q = place(channels().map(c => S.path[s][c]), w, h); s ? g.lineTo(q[0], q[1]) : g.moveTo(q[0], q[1]); }
+    for (let s = 0; s <= Math.floor(step); s++) {
+      const q = place(channels().map(c => S.path[s][c]), w, h);
+      s ? g.lineTo(q[0], q[1]) : g.moveTo(q[0], q[1]);
+    }
     g.stroke();
   }
   for (let k = 0; k < 3; k++) {
@@ -94,18 +122,34 @@ function drawGrid() {
   }
   const at = place(here, w, h); dot(g, at[0], at[1], 7, S.ink);
 }
+"""
+
+# %% ../nbs/76_companion.ipynb #1cdf5dc4
+_POSE = """\
 function drawPose() {
-  const [g, w, h] = fitted($('pose')), mm = pose(), at = j => [mm[3 * j] / 1000, mm[3 * j + 1] / 1000 - 0.9, mm[3 * j + 2] / 1000], f = 0.4 * h;
+  const [g, w, h] = fitted($('pose')), mm = pose(),
+    at = j => [mm[3 * j] / 1000, mm[3 * j + 1] / 1000 - 0.9, mm[3 * j + 2] / 1000], f = 0.4 * h;
   const p = S.parents.map((_, j) => { const q = seen(at(j)); return [w / 2 + f * q[0], h / 2 - f * q[1], q[2]]; });
   const bones = S.parents.map((q, j) => [q, j]).filter(b => b[0] >= 0).sort((u, v) => p[u[1]][2] - p[v[1]][2]);
-  for (const [a, b] of bones) { g.strokeStyle = S.colours[b]; g.lineWidth = 5; g.beginPath(); g.moveTo(p[a][0], p[a][1]); g.lineTo(p[b][0], p[b][1]); g.stroke(); }
+  for (const [a, b] of bones) {
+    g.strokeStyle = S.colours[b]; g.lineWidth = 5; g.beginPath();
+    g.moveTo(p[a][0], p[a][1]); g.lineTo(p[b][0], p[b][1]); g.stroke();
+  }
   dot(g, p[S.head][0], p[S.head][1] - 0.03 * f, 0.09 * f, '#555');
 }
 function draw() {
   drawGrid(); drawPose();
-  channels().forEach((c, k) => { const s = $('c' + k); s.max = S.levels[c].length - 1; s.value = code[c]; $('n' + k).textContent = 'channel ' + c; $('v' + k).textContent = spot()[k].toFixed(2); });
-  $('time').value = step === null ? S.path.length - 1 : step; $('t').textContent = step === null ? '' : 't = ' + (Math.floor(step) / (S.path.length - 1)).toFixed(2);
+  channels().forEach((c, k) => {
+    const s = $('c' + k); s.max = S.levels[c].length - 1; s.value = code[c];
+    $('n' + k).textContent = 'channel ' + c; $('v' + k).textContent = spot()[k].toFixed(2);
+  });
+  $('time').value = step === null ? S.path.length - 1 : step;
+  $('t').textContent = step === null ? '' : 't = ' + (Math.floor(step) / (S.path.length - 1)).toFixed(2);
 }
+"""
+
+# %% ../nbs/76_companion.ipynb #6140e5d7
+_TURNING = """\
 function turn(canvas, picks) {
   let from = null, moved = false;
   canvas.onpointerdown = e => { from = [e.clientX, e.clientY, yaw, pitch]; moved = false; canvas.setPointerCapture(e.pointerId); };
@@ -117,31 +161,50 @@ function turn(canvas, picks) {
   canvas.onpointerup = e => { if (from && !moved && picks) pick(e); from = null; };
 }
 function pick(e) {
-  const box = $('grid').getBoundingClientRect(), w = box.width, h = w * 0.86, far = p => { const q = place(p, w, h); return Math.hypot(q[0] - e.clientX + box.left, q[1] - e.clientY + box.top) - q[2]; };
+  const box = $('grid').getBoundingClientRect(), w = box.width, h = w * 0.86, far = p => {
+    const q = place(p, w, h); return Math.hypot(q[0] - e.clientX + box.left, q[1] - e.clientY + box.top) - q[2];
+  };
   const best = points().reduce((u, v) => far(v[0]) < far(u[0]) ? v : u);
   step = null; channels().forEach((c, k) => code[c] = best[1][k]); draw();
 }
 turn($('grid'), true); turn($('pose'), false);
+"""
+
+# %% ../nbs/76_companion.ipynb #3941d20d
+_CONTROLS = """\
 [0, 1, 2].forEach(k => $('c' + k).oninput = () => { step = null; code[channels()[k]] = Number($('c' + k).value); draw(); });
-S.corners.forEach((c, k) => { const o = document.createElement('option'); o.value = k; o.textContent = 'channels ' + c.channels.join(', '); $('three').append(o); });
+S.corners.forEach((c, k) => {
+  const o = document.createElement('option'); o.value = k; o.textContent = 'channels ' + c.channels.join(', '); $('three').append(o);
+});
 $('three').onchange = () => { three = Number($('three').value); code = [...S.code]; step = null; draw(); };
 $('time').max = S.path.length - 1; $('time').oninput = () => { clock = null; step = Number($('time').value); draw(); };
 $('play').onclick = () => { step = 0; clock = performance.now(); requestAnimationFrame(tick); };
 $('undo').onclick = () => { step = clock = null; code = [...S.code]; draw(); };
-function tick(now) { if (clock === null) return; step = Math.min(S.path.length - 1, (now - clock) / 90); draw(); if (step < S.path.length - 1) requestAnimationFrame(tick); else clock = null; }
+function tick(now) {
+  if (clock === null) return; step = Math.min(S.path.length - 1, (now - clock) / 90); draw();
+  if (step < S.path.length - 1) requestAnimationFrame(tick); else clock = null;
+}
 $('words').textContent = S.words; window.addEventListener('resize', draw); draw();
 """
+_SCRIPT = _STATE + _CANVAS + _GRID + _POSE + _TURNING + _CONTROLS
 
 # %% ../nbs/76_companion.ipynb #3c450658
+_BODY = """<h1>A token of motion on its grid</h1><p id="words"></p>\
+<div id="both"><canvas id="grid" aria-label="grid"></canvas><canvas id="pose" aria-label="pose"></canvas></div>\
+<div class="bar"><select id="three" aria-label="channels"></select>SLIDERS<button id="undo">As it was</button></div>\
+<div class="bar"><button id="play">Denoise</button>\
+<input type="range" id="time" min="0" step="1" aria-label="time"><output id="t"></output></div>\
+<p>Turn either picture by dragging; click a point of the grid, or slide a coordinate, and the pose follows.</p>"""
+
 def companion_html(scene: dict[str, Any]) -> str:  # of `companion_scene`
     "The page."
-    sliders = "".join(f'<label><span id="n{k}"></span><input type="range" id="c{k}" min="0" step="1"><output id="v{k}"></output></label>' for k in range(3))
+    slider = '<label><span id="n{0}"></span><input type="range" id="c{0}" min="0" step="1"><output id="v{0}"></output></label>'
+    body = _BODY.replace("SLIDERS", "".join(slider.format(k) for k in range(3)))
     policy = html.escape(_policy(_SCRIPT, _STYLE))
-    data = json.dumps(scene).replace("<", "\\u003c")
-    return (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>A token of motion on its grid</title><style>{_STYLE}</style></head><body>'
-            f'<h1>A token of motion on its grid</h1><p id="words"></p><div id="both"><canvas id="grid" aria-label="grid"></canvas><canvas id="pose" aria-label="pose"></canvas></div>'
-            f'<div class="bar"><select id="three" aria-label="channels"></select>{sliders}<button id="undo">As it was</button></div>'
-            f'<div class="bar"><button id="play">Denoise</button><input type="range" id="time" min="0" step="1" aria-label="time"><output id="t"></output></div>'
-            f'<p>Turn either picture by dragging; click a point of the grid, or slide a coordinate, and the pose follows.</p>'
-            f'<script type="application/json" id="scene">{data}</script><script>{_SCRIPT}</script></body></html>\n')
+    data = json.dumps(scene).replace("<", "\\u003c")  # text inside a script element must not close it
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f"<title>A token of motion on its grid</title><style>{_STYLE}</style></head><body>{body}"
+        f'<script type="application/json" id="scene">{data}</script><script>{_SCRIPT}</script></body></html>\n'
+    )

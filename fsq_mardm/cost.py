@@ -27,26 +27,31 @@ from .mardm import MARDM, MARDM_MODELS
 from .vq import VQ
 
 # %% ../nbs/56_cost.ipynb #bc14775a
+def _in_half(method: Callable, model: nn.Module) -> Callable:
+    "A method under autocast to bfloat16."
+    def call(*args, **options):
+        with torch.autocast(model.mask_latent.device.type, torch.bfloat16):
+            return method(*args, **options)
+    return call
+
 def prepared(
     mardm: MARDM,  # a trained generator; is not changed
     precision: str = "bf16",  # of the linear layers: "fp32" or "bf16"
     compile: bool = False,  # compile the head's network at its first call
 ) -> MARDM:  # a copy for sampling: `generate` and `edit` as before
     "A copy of a generator that samples in another precision, or compiled."
-    if precision not in ("fp32", "bf16"): raise ConfigError(f"precision: found {precision!r}, expected 'fp32' or 'bf16'")
+    if precision not in ("fp32", "bf16"):
+        raise ConfigError(f"precision: found {precision!r}, expected 'fp32' or 'bf16'")
     out = copy.deepcopy(mardm).eval().requires_grad_(False)
-    if compile: out.DiffMLPs.net.compile(dynamic=True)
-    if precision == "fp32": return out
-    for m in out.modules():
-        if isinstance(m, nn.Linear): m.to(torch.bfloat16)
-    for name in ("generate", "edit"): setattr(out, name, _in_half(getattr(out, name), out))
+    if compile:
+        out.DiffMLPs.net.compile(dynamic=True)
+    if precision == "bf16":
+        for m in out.modules():
+            if isinstance(m, nn.Linear):
+                m.to(torch.bfloat16)
+        for name in ("generate", "edit"):
+            setattr(out, name, _in_half(getattr(out, name), out))
     return out
-
-def _in_half(method: Callable, model: nn.Module) -> Callable:
-    "A method under autocast to bfloat16."
-    def call(*args, **options):
-        with torch.autocast(model.mask_latent.device.type, torch.bfloat16): return method(*args, **options)
-    return call
 
 # %% ../nbs/56_cost.ipynb #11d33ade
 def quicker(
@@ -77,34 +82,41 @@ def timed(
         torch.cuda.reset_peak_memory_stats(device)
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
-    if gpu: torch.cuda.synchronize(device)
+    if gpu:
+        torch.cuda.synchronize(device)
     cost = Cost(time.perf_counter() - wall, time.process_time() - processor)
-    if gpu: cost.memory = torch.cuda.max_memory_allocated(device)/2**20
+    if gpu:
+        cost.memory = torch.cuda.max_memory_allocated(device)/2**20
     return result, cost
 
 # %% ../nbs/56_cost.ipynb #446d04dd
+def _least(turns: list[Cost]) -> Cost:
+    "The least of each measure."
+    memory = [c.memory for c in turns if c.memory is not None]
+    return Cost(min(c.seconds for c in turns), min(c.processor for c in turns), min(memory, default=None))
+
+# %% ../nbs/56_cost.ipynb #5254c509
 def alternate(
     contenders: Mapping[str, Callable[[], Any]],
     rounds: int = 3,  # turns of each
     device: str | torch.device = "cpu",  # where they compute
 ) -> dict[str, Cost]:  # the least of each measure over the rounds
     "Time contenders in turns; whatever else the machine does only adds, so the least counts."
-    if rounds < 1: raise ConfigError(f"rounds: found {rounds}, expected at least 1")
+    if rounds < 1:
+        raise ConfigError(f"rounds: found {rounds}, expected at least 1")
     costs: dict[str, list[Cost]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, work in contenders.items(): costs[name].append(timed(work, device)[1])
+        for name, work in contenders.items():
+            costs[name].append(timed(work, device)[1])
     return {name: _least(turns) for name, turns in costs.items()}
-
-def _least(turns: list[Cost]) -> Cost:
-    memory = [c.memory for c in turns if c.memory is not None]
-    return Cost(min(c.seconds for c in turns), min(c.processor for c in turns), min(memory, default=None))
 
 # %% ../nbs/56_cost.ipynb #4b480153
 def matmul_flops(
     work: Callable[[], Any],
 ) -> int:
     "Floating-point operations of the matrix products in `work`."
-    with FlopCounterMode(display=False) as counter: work()
+    with FlopCounterMode(display=False) as counter:
+        work()
     return counter.get_total_flops()
 
 # %% ../nbs/56_cost.ipynb #dea82531
@@ -181,7 +193,8 @@ def paper_work(ae_model: str = "FSQ_AE_High", model: str = "FSQ-MARDM-SiT-XL", p
 # %% ../nbs/56_cost.ipynb #38c0ea97
 def hours(flops: float | pd.Series, rate: float) -> float | pd.Series:
     "Hours at so many operations a second."
-    if not rate > 0: raise ConfigError(f"rate is {rate}; expected operations a second, above 0")
+    if not rate > 0:
+        raise ConfigError(f"rate is {rate}; expected operations a second, above 0")
     return flops/rate/3600
 
 # %% ../nbs/56_cost.ipynb #5a1e0c0c
@@ -205,6 +218,7 @@ def rate_of(
     costs = [timed(work, device)[1] for _ in range(turns)]
     return flops/min(c.seconds if torch.device(device).type == "cuda" else c.processor for c in costs)
 
+# %% ../nbs/56_cost.ipynb #1eeaadd2
 def step_rates(
     ae_model: str = "FSQ_AE_High",  # a name of `AE_MODELS`
     model: str = "FSQ-MARDM-SiT-XL",  # a name of `MARDM_MODELS`
@@ -218,9 +232,9 @@ def step_rates(
     x, latents = torch.randn(windows, 64, 67, device=device), torch.randn(clips, ae.latent_dim, 35, device=device)
     target, cond = torch.randn(clips, 35, ae.target_dim, device=device), torch.randn(clips, 512, device=device)
     lengths = torch.full((clips,), 35)
-    def train_ae(): ae(x).sum().backward()
-    def train_mardm(): mardm.forward_loss(latents, target, cond, lengths, mask=lengths[:, None] > torch.arange(35)).backward()
-    return {step.__name__: rate_of(step, device) for step in (train_ae, train_mardm)}
+    steps = {"train_ae": lambda: ae(x).sum().backward(),
+             "train_mardm": lambda: mardm.forward_loss(latents, target, cond, lengths, mask=lengths[:, None] > torch.arange(35)).backward()}
+    return {stage: rate_of(step, device) for stage, step in steps.items()}
 
 # %% ../nbs/56_cost.ipynb #6aae15ae
 class HostWaits(TorchDispatchMode):
@@ -231,46 +245,47 @@ class HostWaits(TorchDispatchMode):
         self._beside = (_FromNumbers(self), _AutocastOnMeta())
 
     def __enter__(self):
-        for other in self._beside: other.__enter__()
+        for other in self._beside:
+            other.__enter__()
         return super().__enter__()
 
     def __exit__(self, *error):
         super().__exit__(*error)
-        for other in reversed(self._beside): other.__exit__(*error)
+        for other in reversed(self._beside):
+            other.__exit__(*error)
 
     def __torch_dispatch__(self, op, types, args=(), kwargs=None):
-        name, kwargs = op.overloadpacket.__name__, kwargs or {}
-        there = any(t.is_meta for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor))
-        if answer := _WAITING.get(name): return answer(self, op, there, args, kwargs)
-        return op(*args, **kwargs)
+        tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        answer = _WAITING.get(op.overloadpacket.__name__, _pass)
+        return answer(self, op, any(t.is_meta for t in tensors), args, kwargs or {})
 
     def note(self, name: str) -> None:
         "Count one wait."
         self.counts[name] = self.counts.get(name, 0) + 1
 
-def host_waits(
-    work: Callable[[], Any],  # on tensors of the meta device
-) -> dict[str, int]:  # operation -> how often
-    "How often, and where, the host would wait for the device in `work`."
-    with HostWaits() as found: work()
-    return found.counts
-
 # %% ../nbs/56_cost.ipynb #5a1e0c02
+def _pass(waits: HostWaits, op, there: bool, args, kwargs):
+    "An operation that waits for nothing."
+    return op(*args, **kwargs)
+
 def _all(waits: HostWaits, op, there: bool, args, kwargs):
     "Remember on the answer that it is to be yes."
     answer = op(*args, **kwargs)
-    if there: answer.holds = True
+    if there:
+        answer.holds = True
     return answer
 
 def _number(waits: HostWaits, op, there: bool, args, kwargs):
     "`item`, `bool`, `int`."
-    if not there: return op(*args, **kwargs)
+    if not there:
+        return op(*args, **kwargs)
     waits.note("item")
     return getattr(args[0], "holds", False) if args[0].dtype == torch.bool else 1
 
 def _nonzero(waits: HostWaits, op, there: bool, args, kwargs):
     "At most so many rows."
-    if not there: return op(*args, **kwargs)
+    if not there:
+        return op(*args, **kwargs)
     waits.note("nonzero")
     return torch.empty(args[0].numel(), args[0].ndim, dtype=torch.int64, device="meta")
 
@@ -278,24 +293,31 @@ def _nonzero(waits: HostWaits, op, there: bool, args, kwargs):
 def _copy(waits: HostWaits, op, there: bool, args, kwargs):
     "`to` and `copy_`, from one side to the other."
     new = op.overloadpacket.__name__ == "_to_copy"
-    from_there = args[0 if new else 1].is_meta
-    to_there = (torch.device(kwargs.get("device") or args[0].device).type == "meta") if new else args[0].is_meta
-    quiet = kwargs.get("non_blocking") if new else len(args) > 2 and args[2]
-    if to_there and not from_there and not quiet: waits.note("to the device")
-    if to_there or not from_there: return op(*args, **kwargs)
+    if new:
+        source, quiet = args[0], kwargs.get("non_blocking")
+        to_there = torch.device(kwargs.get("device") or source.device).type == "meta"
+    else:
+        source, quiet = args[1], len(args) > 2 and args[2]
+        to_there = args[0].is_meta
+    if to_there and not source.is_meta and not quiet:
+        waits.note("to the device")
+    if to_there or not source.is_meta:
+        return op(*args, **kwargs)
     waits.note("to the host")
-    return torch.ones(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype) if new else args[0].fill_(1)
+    return torch.ones(source.shape, dtype=kwargs.get("dtype") or source.dtype) if new else args[0].fill_(1)
 
+# %% ../nbs/56_cost.ipynb #528fbb53
 def _index(waits: HostWaits, op, there: bool, args, kwargs):
     "Indices are brought to the device, and those of a mask are counted there first."
     places: list = []
     for index in args[1]:
-        mask = index is not None and index.dtype in (torch.bool, torch.uint8)
-        if there and index is not None and not index.is_meta: waits.note("to the device")
-        if mask and index.is_meta:
+        if there and index is not None and not index.is_meta:
+            waits.note("to the device")
+        if index is not None and index.is_meta and index.dtype in (torch.bool, torch.uint8):
             waits.note("nonzero")
             places += [torch.empty(index.numel(), dtype=torch.int64, device="meta")]*index.ndim
-        else: places.append(index)
+        else:
+            places.append(index)
     return op(args[0], places, *args[2:], **kwargs)
 
 _WAITING = {"all": _all, "_local_scalar_dense": _number, "nonzero": _nonzero, "_to_copy": _copy, "copy_": _copy,
@@ -310,8 +332,10 @@ class _FromNumbers(TorchFunctionMode):
 
     def __torch_function__(self, f, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        made = f in (torch.tensor, torch.as_tensor) and not isinstance(args[0] if args else None, torch.Tensor)
-        if made and kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta": self.waits.note("to the device")
+        device = kwargs.get("device")
+        numbers = f in (torch.tensor, torch.as_tensor) and not isinstance(args[0] if args else None, torch.Tensor)
+        if numbers and device is not None and torch.device(device).type == "meta":
+            self.waits.note("to the device")
         return f(*args, **kwargs)
 
 class _AutocastOnMeta:
@@ -319,9 +343,47 @@ class _AutocastOnMeta:
     def __enter__(self):
         own = self.own = torch.autocast
         torch.autocast = lambda device, *args, **kwargs: own("cpu" if device == "meta" else device, *args, **kwargs)
-    def __exit__(self, *error): torch.autocast = self.own
+
+    def __exit__(self, *error):
+        torch.autocast = self.own
+
+# %% ../nbs/56_cost.ipynb #2ecf59d3
+def host_waits(
+    work: Callable[[], Any],  # on tensors of the meta device
+) -> dict[str, int]:  # operation -> how often
+    "How often, and where, the host would wait for the device in `work`."
+    with HostWaits() as found:
+        work()
+    return found.counts
 
 # %% ../nbs/56_cost.ipynb #8dc4a53c
+def _first_stage(ae: nn.Module, batch: int, width: int, generator: torch.Generator) -> Callable[[], None]:
+    "A training step of an autoencoder on the meta device."
+    x = torch.empty(batch, 64, width, device="meta")
+    for part in ae.modules():
+        if isinstance(part, VQ):
+            part._started = True  # a codebook's start on the first batch is no step
+
+    def step() -> None:
+        made, extra = ae.train().forward_train(x, generator=generator)
+        (reconstruction_loss(made, x, 22 if width == 67 else 21) + extra).backward()
+    return step
+
+# %% ../nbs/56_cost.ipynb #f2b4e21c
+def _second_stage(ae: Any, mardm: Any, batch: int, tokens: int, width: int, generator: torch.Generator) -> Callable[[], None]:
+    "A training step of a generator on the meta device, over the targets of an autoencoder."
+    lengths = torch.full((batch,), tokens)
+    mask = mardm.draw_mask(lengths, tokens, generator)
+    motion, cond = torch.empty(batch, 4*tokens, width, device="meta"), torch.empty(batch, 512, device="meta")
+
+    def step() -> None:
+        with torch.no_grad():
+            target = ae.eval().encode_target(motion, lengths=(4*lengths).to("meta", non_blocking=True))
+            latents = ae.lift(target)
+        mardm.train().forward_loss(latents, target, cond, lengths, generator, bottleneck=ae, mask=mask).backward()
+    return step
+
+# %% ../nbs/56_cost.ipynb #92bef759
 def step_waits(
     ae_model: str,  # a name of `AE_MODELS`
     model: str | None = None,  # a name of `MARDM_MODELS`: its step over the latents; None: the step of the autoencoder
@@ -331,26 +393,13 @@ def step_waits(
     **head,  # settings of the head, such as `grid`
 ) -> dict[str, int]:  # see `host_waits`
     "Where the host would wait in a training step, forward and backward."
-    with torch.device("meta"): ae = AE_MODELS[ae_model](width)
     generator = torch.Generator().manual_seed(0)
-    if model is None:
-        x = torch.empty(batch, 64, width, device="meta")
-        for part in ae.modules():
-            if isinstance(part, VQ): part._started = True  # a codebook's start on the first batch is no step
-        def first_stage():
-            made, extra = ae.train().forward_train(x, generator=generator)
-            (reconstruction_loss(made, x, 22 if width == 67 else 21) + extra).backward()
-        return host_waits(first_stage)
-    with torch.device("meta"): mardm = MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head=head or None)
-    lengths = torch.full((batch,), tokens)
-    mask = mardm.draw_mask(lengths, tokens, generator)
-    motion, cond = torch.empty(batch, 4*tokens, width, device="meta"), torch.empty(batch, 512, device="meta")
-    def step():
-        with torch.no_grad():
-            target = ae.eval().encode_target(motion, lengths=(4*lengths).to("meta", non_blocking=True))
-            latents = ae.lift(target)
-        mardm.train().forward_loss(latents, target, cond, lengths, generator, bottleneck=ae, mask=mask).backward()
-    return host_waits(step)
+    with torch.device("meta"):
+        ae = AE_MODELS[ae_model](width)
+        mardm = None if model is None else MARDM_MODELS[model](ae.latent_dim, ae.target_dim, 512, head=head or None)
+    if mardm is None:
+        return host_waits(_first_stage(ae, batch, width, generator))
+    return host_waits(_second_stage(ae, mardm, batch, tokens, width, generator))
 
 # %% ../nbs/56_cost.ipynb #5a1e0c07
 def sampling_waits(
@@ -367,24 +416,29 @@ def sampling_waits(
     ae, lengths = ae.to("meta").eval(), torch.full((batch,), tokens)
     cond = torch.empty(batch, 512, device="meta")
     each = [torch.Generator().manual_seed(i) for i in range(batch)]
-    def call():
+
+    def call() -> None:
         target = mardm.generate(cond, lengths, generator=each, bottleneck=ae, **sampling)
-        with torch.no_grad(): ae.decode_target(target, lengths=4*lengths).float().cpu()
+        with torch.no_grad():
+            ae.decode_target(target, lengths=4*lengths).float().cpu()
     return host_waits(call)
 
 # %% ../nbs/56_cost.ipynb #3fe1f02b
 def training_memory(
     model: nn.Module,  # on the meta device
-    loss,  # function of nothing that returns the loss
+    loss: Callable[[], torch.Tensor],  # the forward pass
     ema: bool = False,  # a running average is kept
 ) -> dict[str, float]:  # weights, gradients, moments, average, activations, total: GB
     "What a training step needs, counted from shapes; the allocator's own waste and the library's workspaces come on top."
-    kept = {}
+    kept = {}  # storage -> bytes
+
     def keep(t: torch.Tensor) -> torch.Tensor:
         kept[t.untyped_storage()._cdata] = t.untyped_storage().nbytes()
         return t
+
     own = {p.untyped_storage()._cdata for p in model.parameters()}
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t): result = loss()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        result = loss()
     weights = sum(p.numel()*p.element_size() for p in model.parameters())/1e9
     found = {"weights": weights, "gradients": weights, "moments": 2*weights, "average": weights*ema,
              "activations": sum(n for k, n in kept.items() if k not in own)/1e9}

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,7 @@ class AdaLNBlock(nn.Module):
         shift, scale, gate = self.adaLN_modulation(y).chunk(3, -1)
         return torch.addcmul(x, gate, self.mlp(torch.addcmul(shift, self.in_ln(x), 1+scale)))
 
+# %% ../nbs/35_diffmlp.ipynb #36e03b6c
 class FinalLayer(nn.Module):
     "The last modulated projection (N, width) -> (N, channels)."
     def __init__(self, width: int, channels: int):
@@ -84,13 +86,6 @@ class AdaLNMLP(nn.Module):
         self.final_layer = FinalLayer(model_channels, out_channels)
         self._start()
 
-    def _start(self):
-        for m in self.modules():
-            if isinstance(m, nn.Linear): nn.init.xavier_uniform_(m.weight); nn.init.zeros_(m.bias)
-        for i in (0, 2): nn.init.normal_(self.time_embed.mlp[i].weight, std=.02)
-        for m in (*(b.adaLN_modulation[1] for b in self.res_blocks), self.final_layer.adaLN_modulation[1], self.final_layer.linear):
-            nn.init.zeros_(m.weight)
-
     def forward(
         self,
         x: Tensor,  # (N, d) noised targets
@@ -100,14 +95,38 @@ class AdaLNMLP(nn.Module):
         "Prediction (N, d)."
         y = self.time_embed(t) + self.cond_embed(c)
         x = self.input_proj(x)
-        for block in self.res_blocks: x = block(x, y)
+        for block in self.res_blocks:
+            x = block(x, y)
         return self.final_layer(x, y)
 
-    def forward_with_cfg(self, x: Tensor, t: Tensor, c: Tensor, scale: float) -> Tensor:
-        "Rows are [conditional; unconditional] (2N, d), and the first half of `x` serves both; the guided prediction, twice."
-        half = x[:len(x)//2]
-        given, free = self(torch.cat([half, half]), t, c).chunk(2)
-        return (free + scale*(given-free)).repeat(2, 1)
+# %% ../nbs/35_diffmlp.ipynb #7a685568
+@patch
+def _start(self: AdaLNMLP) -> None:
+    "Draw the starting weights."
+    for m in self.modules():
+        if isinstance(m, nn.Linear):
+            nn.init.xavier_uniform_(m.weight)
+            nn.init.zeros_(m.bias)
+    for i in (0, 2):
+        nn.init.normal_(self.time_embed.mlp[i].weight, std=.02)
+    blocks: Any = self.res_blocks  # a ModuleList does not know what it holds
+    modulations = [block.adaLN_modulation[1] for block in blocks]
+    for m in (*modulations, self.final_layer.adaLN_modulation[1], self.final_layer.linear):
+        nn.init.zeros_(m.weight)
+
+# %% ../nbs/35_diffmlp.ipynb #75e4995c
+@patch
+def forward_with_cfg(
+    self: AdaLNMLP,
+    x: Tensor,  # (2N, d), of which the first half serves both
+    t: Tensor,  # (2N,)
+    c: Tensor,  # (2N, H), conditional rows, then unconditional ones
+    scale: float,  # s
+) -> Tensor:
+    "The guided prediction twice, (2N, d)."
+    half = x[:len(x)//2]
+    given, free = self(torch.cat([half, half]), t, c).chunk(2)
+    return (free + scale*(given-free)).repeat(2, 1)
 
 # %% ../nbs/35_diffmlp.ipynb #c8d1a93b
 @dataclass
@@ -120,20 +139,27 @@ class Evaluations:
     sampled: int = 0  # tokens that were denoised
     kept: int = 0     # of them, tokens that stand in the result
 
+# %% ../nbs/35_diffmlp.ipynb #a8916a11
 def guided(
-    net,  # net(x (N, d), t (N,) or (1,), c (N, H)) -> (N, d)
+    net: Callable[[Tensor, Tensor, Tensor], Tensor],  # net(x (N, d), t (N,) or (1,), c (N, H)) -> (N, d)
     c: Tensor,  # (N, H) conditions
     free: Tensor | None = None,  # (N, H) unconditional ones; None takes one pass
     scale: float | Tensor = 1.0,  # guidance scale, one number or (N, 1)
     counts: Evaluations | None = None,  # is added to
-):
+) -> Callable[[Tensor, Tensor], Tensor]:
     "`net` bound to its conditions: a function of (x, t)."
-    if not torch.is_tensor(scale) and scale == 1: free = None
+    if not torch.is_tensor(scale) and scale == 1:
+        free = None
     both = c if free is None else torch.cat([c, free])
-    def f(x, t):
-        if counts is not None: counts.head_calls += 1; counts.head_rows += len(both)
-        if free is None: return net(x, t, both).float()
-        given, other = net(x.repeat(2, 1), t if len(t) == 1 else t.repeat(2), both).float().chunk(2)
+
+    def f(x: Tensor, t: Tensor) -> Tensor:
+        if counts is not None:
+            counts.head_calls += 1
+            counts.head_rows += len(both)
+        if free is None:
+            return net(x, t, both).float()
+        times = t if len(t) == 1 else t.repeat(2)
+        given, other = net(x.repeat(2, 1), times, both).float().chunk(2)
         return other + scale*(given-other)
     return f
 
@@ -141,6 +167,7 @@ def guided(
 class DiffusionHead(nn.Module):
     "Samples p(target | z) by diffusion; state-dict keys `net.*`."
     discrete = False
+
     def __init__(
         self,
         target_channels: int,  # d, width of a target
@@ -162,33 +189,39 @@ class DiffusionHead(nn.Module):
         noise = draw_normal(target.shape, generator, target.device)
         return self.process.loss(lambda x, s: self.net(x, s, z), target, t, noise)
 
-    def settle(self, solver: str | None, steps: int | None) -> tuple[str, int]:
-        "Solver and step count with the process's defaults filled in; `ConfigError` for one it does not have."
-        solver = solver or self.process.default_solver
-        if solver not in self.process.solvers:
-            raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(self.process.solvers)} for this head")
-        return solver, self.process.default_steps if steps is None else steps
+# %% ../nbs/35_diffmlp.ipynb #63631723
+@patch
+def settle(self: DiffusionHead, solver: str | None, steps: int | None) -> tuple[str, int]:
+    "Solver and step count with the process's defaults filled in; `ConfigError` for one it does not have."
+    solver = solver or self.process.default_solver
+    if solver not in self.process.solvers:
+        raise ConfigError(f"solver: found {solver!r}, expected one of {', '.join(self.process.solvers)} for this head")
+    return solver, self.process.default_steps if steps is None else steps
 
-    def draws(self, solver: str, steps: int) -> int:
-        "How many noise vectors a token needs."
-        return self.process.draws(solver, steps)
+@patch
+def draws(self: DiffusionHead, solver: str, steps: int) -> int:
+    "How many noise vectors a token needs."
+    return self.process.draws(solver, steps)
 
-    def sample(
-        self,
-        z: Tensor,  # (N, H) conditions
-        free: Tensor | None = None,  # (N, H) unconditional ones, for guidance
-        scale: float | Tensor = 1.0,  # guidance scale, one number or (N, 1)
-        solver: str | None = None,  # None: the process's default
-        steps: int | None = None,  # None: the process's default
-        temperature: float = 1.0,  # scale of the noise
-        noise: Tensor | None = None,  # (N, draws, d) standard normal; None draws it
-        generator=None,  # where the noise comes from
-        counts: Evaluations | None = None,  # is added to
-    ) -> Tensor:
-        "Targets (N, d)."
-        solver, steps = self.settle(solver, steps)
-        if noise is None: noise = draw_normal((len(z), self.draws(solver, steps), self.target_channels), generator, z.device)
-        return self.process.sample(guided(self.net, z, free, scale, counts), noise, solver, steps, temperature)
+# %% ../nbs/35_diffmlp.ipynb #253b2473
+@patch
+def sample(
+    self: DiffusionHead,
+    z: Tensor,  # (N, H) conditions
+    free: Tensor | None = None,  # (N, H) unconditional ones, for guidance
+    scale: float | Tensor = 1.0,  # guidance scale, one number or (N, 1)
+    solver: str | None = None,  # None: the process's default
+    steps: int | None = None,  # None: the process's default
+    temperature: float = 1.0,  # scale of the noise
+    noise: Tensor | None = None,  # (N, draws, d) standard normal; None draws it
+    generator=None,  # where the noise comes from
+    counts: Evaluations | None = None,  # is added to
+) -> Tensor:
+    "Targets (N, d)."
+    solver, steps = self.settle(solver, steps)
+    if noise is None:
+        noise = draw_normal((len(z), self.draws(solver, steps), self.target_channels), generator, z.device)
+    return self.process.sample(guided(self.net, z, free, scale, counts), noise, solver, steps, temperature)
 
 # %% ../nbs/35_diffmlp.ipynb #845f5083
 def _levels(grid, channels: int, what: str) -> tuple[Tensor, Tensor]:
@@ -197,6 +230,7 @@ def _levels(grid, channels: int, what: str) -> tuple[Tensor, Tensor]:
         raise ConfigError(f"grid: found {None if grid is None else len(grid)} dimensions, expected {channels} for a {what} head")
     return padded_levels(grid)
 
+# %% ../nbs/35_diffmlp.ipynb #f9aaf04e
 class PosteriorHead(DiffusionHead):
     "Samples p(target | z) by denoising onto known points; state-dict keys `net.*` and `process.points`."
     process: GridPosterior
@@ -212,22 +246,39 @@ class PosteriorHead(DiffusionHead):
         time_scale: float = 1.0,  # see `TimeEmbedding`
         **process,  # likelihood, early, min_gap, power: see `GridPosterior`
     ):
-        if (grid is None) == (codes is None): raise ConfigError("grid, codes: found both or none, expected the levels of a grid or the size of a codebook")
-        points, valid = _levels(grid, target_channels, "grid") if codes is None else (torch.zeros(1, codes, target_channels), None)
+        if (grid is None) == (codes is None):
+            raise ConfigError("grid, codes: found both or none, expected the levels of a grid or the size of a codebook")
+        if codes is None:
+            points, valid = _levels(grid, target_channels, "grid")
+        else:
+            points, valid = torch.zeros(1, codes, target_channels), None
         super().__init__(target_channels, z_channels, depth, width, GridPosterior(points, valid, **process), time_scale)
 
-    def settle(self, solver: str | None, steps: int | None) -> tuple[str, int]:
-        "As every head's; the categorical draw takes one step."
-        solver, steps = super().settle(solver, steps)
-        return solver, 1 if solver == "categorical" else steps
+# %% ../nbs/35_diffmlp.ipynb #6b2d306d
+@patch
+def settle(self: PosteriorHead, solver: str | None, steps: int | None) -> tuple[str, int]:
+    "As every head's; the categorical draw takes one step."
+    solver, steps = DiffusionHead.settle(self, solver, steps)
+    return solver, 1 if solver == "categorical" else steps
 
-    def set_points(self, points: Tensor):
-        "Put the points (G, K, w) in place, in the head's unit."
-        if points.shape != self.process.points.shape:
-            raise ConfigError(f"points: found shape {tuple(points.shape)}, expected {tuple(self.process.points.shape)}")
-        self.process.points.copy_(points)
+@patch
+def set_points(self: PosteriorHead, points: Tensor) -> None:
+    "Put the points (G, K, w) in place, in the head's unit."
+    if points.shape != self.process.points.shape:
+        raise ConfigError(f"points: found shape {tuple(points.shape)}, expected {tuple(self.process.points.shape)}")
+    self.process.points.copy_(points)
 
 # %% ../nbs/35_diffmlp.ipynb #92c4f98b
+class _MLPBlock(nn.Module):
+    "Pre-normalised residual MLP on (N, width)."
+    def __init__(self, width: int):
+        super().__init__()
+        self.body = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+# %% ../nbs/35_diffmlp.ipynb #f5ffb080
 class WordsHead(nn.Module):
     "Samples p(target | z) as independent categories over `grid`, one a dimension; state-dict keys `net.*`."
     discrete = True
@@ -244,64 +295,82 @@ class WordsHead(nn.Module):
         super().__init__()
         self.target_channels = target_channels
         points, valid = _levels(grid, target_channels, "softmax")
-        most = valid.shape[1]
         self.register_buffer("grid", points[..., 0].masked_fill(~valid, torch.inf), persistent=False)  # follows from the settings
-        self.net = nn.Sequential(nn.Linear(z_channels, width), *(_MLPBlock(width) for _ in range(depth)), nn.LayerNorm(width), nn.Linear(width, target_channels*most))
+        layers = [nn.Linear(z_channels, width), *(_MLPBlock(width) for _ in range(depth)), nn.LayerNorm(width)]
+        self.net = nn.Sequential(*layers, nn.Linear(width, self.grid.numel()))
 
     def logits(self, z: Tensor) -> Tensor:
         "Unnormalised log-probabilities (N, d, levels); -inf where a dimension has fewer levels."
         return self.net(z).float().unflatten(-1, self.grid.shape).masked_fill(self.grid.isinf(), -torch.inf)
 
-    def loss(self, target: Tensor, z: Tensor, generator=None, draw=None) -> Tensor:
-        "Cross-entropy a row (N,), mean over the dimensions; targets (N, d) count as their nearest grid value."
-        words = (target.float()[..., None] - self.grid).abs().argmin(-1)
-        return F.cross_entropy(self.logits(z).transpose(1, 2), words, reduction="none").mean(-1)
+# %% ../nbs/35_diffmlp.ipynb #61de51ac
+@patch
+def loss(self: WordsHead, target: Tensor, z: Tensor, generator=None, draw=None) -> Tensor:
+    "Cross-entropy a row (N,), mean over the dimensions; targets (N, d) count as their nearest grid value."
+    words = (target.float()[..., None] - self.grid).abs().argmin(-1)
+    return F.cross_entropy(self.logits(z).transpose(1, 2), words, reduction="none").mean(-1)
 
-    def settle(self, solver, steps) -> tuple[str, int]:
-        "The one way to sample."
-        if solver not in (None, "categorical"): raise ConfigError(f"solver: found {solver!r}, expected 'categorical' for a softmax head")
-        return "categorical", 1
+# %% ../nbs/35_diffmlp.ipynb #0eeb6823
+@patch
+def settle(self: WordsHead, solver: str | None, steps: int | None) -> tuple[str, int]:
+    "The one way to sample."
+    if solver not in (None, "categorical"):
+        raise ConfigError(f"solver: found {solver!r}, expected 'categorical' for a softmax head")
+    return "categorical", 1
 
-    def draws(self, solver: str, steps: int) -> int:
-        "How many noise vectors a token needs."
-        return 1
+@patch
+def draws(self: WordsHead, solver: str, steps: int) -> int:
+    "How many noise vectors a token needs."
+    return 1
 
-# %% ../nbs/35_diffmlp.ipynb #f5ffb080
-class _MLPBlock(nn.Module):
-    "Pre-normalised residual MLP on (N, width)."
-    def __init__(self, width: int):
-        super().__init__()
-        self.body = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-
-    def forward(self, x: Tensor) -> Tensor: return x + self.body(x)
+# %% ../nbs/35_diffmlp.ipynb #8c3330c1
+@patch
+def _guided_words(self: WordsHead, z: Tensor, free: Tensor, scale: float | Tensor) -> Tensor:
+    "Log-probabilities (N, d, levels) under guidance: one number, or (N, 1) by row."
+    given, other = self.logits(z).log_softmax(-1), self.logits(free).log_softmax(-1)
+    by_row = scale[..., None] if torch.is_tensor(scale) else scale
+    return torch.where(self.grid.isinf(), given, other + by_row*(given-other))
 
 # %% ../nbs/35_diffmlp.ipynb #bf13202d
 @patch
-def sample(self: WordsHead, z, free=None, scale=1.0, solver=None, steps=None, temperature=1.0, noise=None, generator=None, counts=None) -> Tensor:
-    "Targets (N, d) on the grid; arguments as in `DiffusionHead.sample`, guidance acts on the log-probabilities."
+def sample(
+    self: WordsHead,
+    z: Tensor,
+    free: Tensor | None = None,
+    scale: float | Tensor = 1.0,
+    solver: str | None = None,
+    steps: int | None = None,
+    temperature: float = 1.0,
+    noise: Tensor | None = None,
+    generator=None,
+    counts: Evaluations | None = None,
+) -> Tensor:
+    "Targets (N, d) on the grid; arguments as in `DiffusionHead.sample`."
     self.settle(solver, steps)
-    if noise is None: noise = draw_normal((len(z), 1, self.target_channels), generator, z.device)
+    if noise is None:
+        noise = draw_normal((len(z), 1, self.target_channels), generator, z.device)
     one_pass = free is None or (not torch.is_tensor(scale) and scale == 1)
-    if counts is not None: counts.head_calls += 1; counts.head_rows += len(z)*(1 if one_pass else 2)
-    logits = self.logits(z).log_softmax(-1)
-    if not one_pass:
-        other = self.logits(free).log_softmax(-1)
-        step = scale if not torch.is_tensor(scale) else scale[..., None]
-        logits = torch.where(self.grid.isinf(), logits, other + step*(logits-other))
+    if counts is not None:
+        counts.head_calls += 1
+        counts.head_rows += len(z)*(1 if one_pass else 2)
+    logits = self.logits(z).log_softmax(-1) if one_pass else self._guided_words(z, free, scale)
     words = draw_categories(logits, noise[:, 0], temperature)
     return self.grid.expand(len(z), -1, -1).gather(-1, words[..., None])[..., 0]
 
 # %% ../nbs/35_diffmlp.ipynb #7187baa1
 DIFFMLP_SIZES = {"XL": (16, 1792), "L": (12, 1280), "B": (8, 768), "S": (4, 384), "Tiny": (2, 32)}  # depth, width
+
 DIFFMLP_KINDS: dict[str, tuple[Callable[..., DiffusionHead | WordsHead], set[str]]] = {  # maker, settings that may be overridden
     "SiT": (lambda **o: DiffusionHead(**{"process": SiT(), **o}), {"process", "time_scale"}),
     "SiTx": (lambda **o: DiffusionHead(**{"process": SiT("x"), **o}), {"process", "time_scale"}),
     "DDPM": (lambda **o: DiffusionHead(**{"process": DDPM(), **o}), {"process", "time_scale"}),
     "Grid": (PosteriorHead, {"grid", "time_scale", "likelihood", "early", "min_gap", "power"}),
     "Codebook": (PosteriorHead, {"codes", "time_scale", "likelihood", "early", "min_gap", "power"}),
-    "Softmax": (lambda time_scale=None, **o: WordsHead(**o), {"grid", "time_scale"}),  # words know no time: one recipe serves every head
+    # words know no time; they take the setting all the same, so that one recipe serves every head
+    "Softmax": (lambda time_scale=None, **o: WordsHead(**o), {"grid", "time_scale"}),
 }
 
+# %% ../nbs/35_diffmlp.ipynb #35d364b6
 def _head(kind: str, size: str, target_channels: int, z_channels: int, **overrides) -> DiffusionHead | WordsHead:
     "A head of one kind and size; `overrides` are keywords of its class."
     (make, settings), (depth, width) = DIFFMLP_KINDS[kind], DIFFMLP_SIZES[size]

@@ -21,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -157,31 +158,36 @@ class EvaluatorNet(nn.Module):
         self.motion_encoder = MotionBiGRU(movement, motion, embed)
         self.text_encoder = TextBiGRU(word, text, embed, pos)
 
-    def embed_motion(self,
-        x: Tensor,  # (B, T, D) normalised motion, anything after the lengths
-        lengths: Tensor,  # (B,) frames
-    ) -> Tensor:  # (B, E)
-        "Motion embedding; frames beyond the last whole token are left out."
-        tokens = lengths // 4
-        return self.motion_encoder(self.movement_encoder(x, 4 * tokens), tokens)
-
-    def embed_text(self, words: Tensor, pos: Tensor, lengths: Tensor) -> Tensor:  # (B, E)
-        "Text embedding of word vectors, parts of speech and lengths."
-        return self.text_encoder(words, pos, lengths)
-
     @classmethod
-    def of_state(cls,
-        state: dict[str, Tensor],  # flat
-    ) -> "EvaluatorNet":
-        "Fresh networks of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
+    def of_state(cls, state: dict[str, Tensor]) -> "EvaluatorNet":
+        "Fresh networks of the widths of a flat state; `CheckpointError` names a key that is missing or has too few axes."
         return cls(**_widths_of(state))
 
     @classmethod
-    def from_state(cls,
-        state: dict[str, Tensor],  # flat, of any width
-    ) -> "EvaluatorNet":
+    def from_state(cls, state: dict[str, Tensor]) -> "EvaluatorNet":
         "The networks with their weights; `CheckpointError` names a key that is missing, unknown or of the wrong shape."
         return load_into(cls.of_state(state), state, "evaluators").eval()
+
+# %% ../nbs/50_evaluators.ipynb #3564c399
+@patch
+def embed_motion(
+    self: EvaluatorNet,
+    x: Tensor,  # (B, T, D) normalised motion, anything after the lengths
+    lengths: Tensor,  # (B,) frames
+) -> Tensor:  # (B, E)
+    "Motion embedding; frames beyond the last whole token are left out."
+    tokens = lengths // 4
+    return self.motion_encoder(self.movement_encoder(x, 4 * tokens), tokens)
+
+@patch
+def embed_text(
+    self: EvaluatorNet,
+    words: Tensor,  # (B, W, word) word vectors, start and end marks included
+    pos: Tensor,  # (B, W, 15) part-of-speech one-hots
+    lengths: Tensor,  # (B,) words of each caption
+) -> Tensor:  # (B, E)
+    "Text embedding of word vectors, parts of speech and lengths."
+    return self.text_encoder(words, pos, lengths)
 
 # %% ../nbs/50_evaluators.ipynb #2772955d
 def _sinusoid(length: int, width: int) -> torch.Tensor:
@@ -270,34 +276,39 @@ class MotionCLIP(nn.Module):
         self.out = nn.Linear(width, output)
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def embed_motion(self, x: Tensor, lengths: Tensor) -> Tensor:
-        "Normalised motion (B, T, D) and frames (B,) -> (B, E); what stands after the lengths is not read."
-        return self.motion_encoder(x, lengths)
-
-    def embed_text(self,
-        ids: Tensor,  # (B, context) token numbers; the end token is the highest number, as in CLIP
-    ) -> Tensor:  # (B, E)
-        "Text embedding: no mask over the text, the feature is read at the end token."
-        h = self.token_embedding(ids) + self.positional_embedding[:ids.shape[1]]
-        h = self.text_ln(self.textTransEncoder(h))
-        return self.out(h[torch.arange(len(ids), device=ids.device), ids.argmax(1)])
-
     @classmethod
-    def of_state(cls,
-        state: dict[str, Tensor],  # flat, of any width
-        heads: int | None = None,  # attention heads; None: 8, or fewer where the width asks for it
-    ) -> "MotionCLIP":
-        "A fresh model of the widths of a state; `CheckpointError` names a key that is missing or has too few axes."
-        model = cls(**_clip_widths_of(state, heads))
-        length = state.get("motion_encoder.sequence_pos_encoder.pe", torch.empty(2000)).shape[0]
-        if length != 2000:
-            model.motion_encoder.sequence_pos_encoder = _Positions(model.config["width"], length)
-        return model
+    def of_state(cls, state: dict[str, Tensor], heads: int | None = None) -> "MotionCLIP":
+        "A fresh model of the widths of a flat state; `heads`: None is 8, or fewer where the width asks for it."
+        return _with_positions_of(state, cls(**_clip_widths_of(state, heads)))
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor], heads: int | None = None) -> "MotionCLIP":
         "The model with its weights; `CheckpointError` names a key or shape that is off."
         return load_into(cls.of_state(state, heads), state, "contrast").eval()
+
+# %% ../nbs/50_evaluators.ipynb #798d9556
+def _with_positions_of(state: dict[str, Tensor], model: MotionCLIP) -> MotionCLIP:
+    "The model with as many positions as the state has."
+    places = state.get("motion_encoder.sequence_pos_encoder.pe")
+    if places is not None and len(places) != 2000:
+        model.motion_encoder.sequence_pos_encoder = _Positions(model.config["width"], len(places))
+    return model
+
+# %% ../nbs/50_evaluators.ipynb #611a31ef
+@patch
+def embed_motion(self: MotionCLIP, x: Tensor, lengths: Tensor) -> Tensor:
+    "Normalised motion (B, T, D) and frames (B,) -> (B, E); what stands after the lengths is not read."
+    return self.motion_encoder(x, lengths)
+
+@patch
+def embed_text(
+    self: MotionCLIP,
+    ids: Tensor,  # (B, context) token numbers; the end token is the highest number, as in CLIP
+) -> Tensor:  # (B, E)
+    "Text embedding: no mask over the text, the feature is read at the end token."
+    h = self.token_embedding(ids) + self.positional_embedding[:ids.shape[1]]
+    h = self.text_ln(self.textTransEncoder(h))
+    return self.out(h[torch.arange(len(ids), device=ids.device), ids.argmax(1)])
 
 # %% ../nbs/50_evaluators.ipynb #22852dc0
 def _check_motions(
@@ -338,14 +349,6 @@ def full_float32(f: Callable) -> Callable:
                 p.allow_tf32 = value
     return call
 
-# %% ../nbs/50_evaluators.ipynb #7b8648a7
-def _short_hash(tensors: dict[str, Tensor]) -> str:
-    "Twelve hexadecimal digits for named tensors, in whatever order."
-    h = hashlib.sha256()
-    for k, v in sorted(tensors.items()):
-        h.update(k.encode() + v.numpy().tobytes())
-    return h.hexdigest()[:12]
-
 # %% ../nbs/50_evaluators.ipynb #787a9b22
 class _Ruler:
     "What every evaluator shares: networks, normalisation, a fingerprint."
@@ -355,8 +358,7 @@ class _Ruler:
         self.width, read = len(self.mean), net.config["input_width"]
         self._double: Any = None  # the networks in float64, made when they are needed
         if self.width not in (read, read + 4):
-            expected = f"expected {read} (or 4 more, foot contacts, which are left out)"
-            raise ConfigError(f"mean: found {self.width} features, {expected}")
+            raise ConfigError(f"mean: found {self.width} features, expected {read} (or 4 more, foot contacts, which are left out)")
         if self.std.shape != self.mean.shape:
             raise ConfigError(f"std: found shape {tuple(self.std.shape)}, expected {tuple(self.mean.shape)}")
 
@@ -370,23 +372,35 @@ class _Ruler:
         self._double = None
         return self
 
-    def tensors(self) -> dict[str, Tensor]:
-        "Everything an embedding depends on."
-        net = {f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        return {**net, "mean": self.mean, "std": self.std}
+# %% ../nbs/50_evaluators.ipynb #7b8648a7
+def _short_hash(tensors: dict[str, Tensor]) -> str:
+    "Twelve hexadecimal digits for named tensors, in whatever order."
+    h = hashlib.sha256()
+    for k, v in sorted(tensors.items()):
+        h.update(k.encode() + v.numpy().tobytes())
+    return h.hexdigest()[:12]
 
-    @property
-    def fingerprint(self) -> str:
-        "Short hash of weights and normalisation: which ruler a number was measured with."
-        return _short_hash(self.tensors())
+# %% ../nbs/50_evaluators.ipynb #5a2f8de2
+@patch
+def tensors(self: _Ruler) -> dict[str, Tensor]:
+    "Everything an embedding depends on."
+    net = {f"net.{k}": v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
+    return {**net, "mean": self.mean, "std": self.std}
 
-    def exact(self) -> Any:
-        "The networks in float64 on a CPU; elsewhere it is slow or unknown, and they stay as they are."
-        if self.device.type != "cpu":
-            return self.net
-        if self._double is None:
-            self._double = copy.deepcopy(self.net).double().eval()
-        return self._double
+@patch(as_prop=True)
+def fingerprint(self: _Ruler) -> str:
+    "Short hash of weights and normalisation: which ruler a number was measured with."
+    return _short_hash(self.tensors())
+
+# %% ../nbs/50_evaluators.ipynb #2df807c9
+@patch
+def exact(self: _Ruler) -> Any:
+    "The networks in float64 on a CPU; elsewhere it is slow or unknown, and they stay as they are."
+    if self.device.type != "cpu":
+        return self.net
+    if self._double is None:
+        self._double = copy.deepcopy(self.net).double().eval()
+    return self._double
 
 # %% ../nbs/50_evaluators.ipynb #a0e5e2e6
 def by_length(
@@ -474,22 +488,26 @@ class Evaluator(_Embedder):
         "Everything an embedding depends on."
         return {**super().tensors(), "words": self.words}
 
-    @torch.no_grad()
-    @full_float32
-    def embed_text(self,
-        tokens: Sequence,  # of token lists ("walk/VERB", ...)
-        batch_size: int = 256,  # captions at a time; the result does not depend on it
-    ) -> Tensor:  # (B, E) float32 on the CPU
-        "Embeddings of tagged captions. `DataError` on an empty caption."
-        ids, pos, n = encode_tokens(self.vocabulary, tokens)
-        net = self.exact()
-        kind = next(net.parameters())
-        parts = zip(ids.split(batch_size), pos.split(batch_size), n.split(batch_size))
-        return torch.cat([net.embed_text(self.words[i].to(kind), p.to(kind), k).float().cpu() for i, p, k in parts])
+# %% ../nbs/50_evaluators.ipynb #f0235e34
+@patch
+@torch.no_grad()
+@full_float32
+def embed_text(
+    self: Evaluator,
+    tokens: Sequence,  # of token lists ("walk/VERB", ...)
+    batch_size: int = 256,  # captions at a time; the result does not depend on it
+) -> Tensor:  # (B, E) float32 on the CPU
+    "Embeddings of tagged captions. `DataError` on an empty caption."
+    ids, pos, n = encode_tokens(self.vocabulary, tokens)
+    net = self.exact()
+    kind = next(net.parameters())
+    parts = zip(ids.split(batch_size), pos.split(batch_size), n.split(batch_size))
+    return torch.cat([net.embed_text(self.words[i].to(kind), p.to(kind), k).float().cpu() for i, p, k in parts])
 
-    def embed_captions(self, captions: Sequence) -> Tensor:  # (B, E)
-        "Embeddings of `Caption` objects."
-        return self.embed_text([c.tokens for c in captions])
+@patch
+def embed_captions(self: Evaluator, captions: Sequence) -> Tensor:  # (B, E)
+    "Embeddings of `Caption` objects."
+    return self.embed_text([c.tokens for c in captions])
 
 # %% ../nbs/50_evaluators.ipynb #f2791ee9
 class ContrastEvaluator(_Embedder):
@@ -652,13 +670,14 @@ class PairData:
     def __len__(self) -> int:
         return len(self.own)
 
-    @property
-    def fingerprint(self) -> str:
-        "Short hash of all motions and captions: which pairs an evaluator was trained on."
-        h = hashlib.sha256(self.frames.cpu().numpy().tobytes())
-        for part in (self.lengths, self.text_id, self.ids.cpu().numpy()):
-            h.update(np.ascontiguousarray(part).tobytes())
-        return h.hexdigest()[:12]
+# %% ../nbs/50_evaluators.ipynb #39b57b0f
+@patch(as_prop=True)
+def fingerprint(self: PairData) -> str:
+    "Short hash of all motions and captions: which pairs an evaluator was trained on."
+    h = hashlib.sha256(self.frames.cpu().numpy().tobytes())
+    for part in (self.lengths, self.text_id, self.ids.cpu().numpy()):
+        h.update(np.ascontiguousarray(part).tobytes())
+    return h.hexdigest()[:12]
 
 # %% ../nbs/50_evaluators.ipynb #aab35bf3
 def crop_pairs(
@@ -784,6 +803,14 @@ def _pair_options(s: Any) -> dict[str, Any]:
     return dict(steps=s.steps, seed=s.seed, lr=s.lr, betas=(0.9, 0.98), weight_decay=1e-2, warm_up_iter=s.steps // 20,
                 schedule="linear", clip=1.0, save_every=every, log_every=min(50, every))
 
+# %% ../nbs/50_evaluators.ipynb #4b49f4a9
+def _take_best(modules: nn.Module, result: TrainResult, device: Any) -> None:
+    "Put the state that validation chose into the modules; `DataError` where no validation gave a number."
+    if result.best is None:
+        raise DataError("split_val: found no R-precision that is a number, expected one to choose by")
+    best = result.last.parent/result.best["path"]
+    load_into(modules, load_checkpoint(best, device)[0]["model"], best).eval()
+
 # %% ../nbs/50_evaluators.ipynb #f34bc3ff
 def fit_pairs(
     modules: nn.ModuleDict,  # everything that is trained
@@ -809,10 +836,7 @@ def fit_pairs(
     depends_on = {**about, "settings": dataclasses.asdict(settings), "pairs": train.fingerprint}
     options = {**_pair_options(settings), **how}
     result = fit(modules, loss, out=out, validate=validate, best=("retrieval", "max"), extra_meta=depends_on, **options)
-    if result.best is None:
-        raise DataError("split_val: found no R-precision that is a number, expected one to choose by")
-    best = result.last.parent/result.best["path"]
-    load_into(modules, load_checkpoint(best, train.device)[0]["model"], best).eval()
+    _take_best(modules, result, train.device)
     return result
 
 # %% ../nbs/50_evaluators.ipynb #2aaabe64

@@ -34,6 +34,7 @@ def masked_counts(
     share = MASK_SCHEDULES[schedule](torch.linspace(0, 1, time_steps))[:, None]
     return (share*lengths).round().clamp(min=1).minimum(lengths).long()
 
+# %% ../nbs/36_mardm.ipynb #3cf2cddf
 def reveal_steps(
     ranks: Tensor,  # (B, L) place in the queue, L where a token is not to be filled in
     counts: Tensor,  # (S, B) from `masked_counts`
@@ -74,6 +75,7 @@ class InputProcess(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.poseEmbedding(x)
 
+# %% ../nbs/36_mardm.ipynb #351c6e95
 class PositionalEncoding(nn.Module):
     "Adds sinusoidal positions to (B, L, width)."
     pe: Tensor  # (max_tokens, 1, width)
@@ -163,6 +165,35 @@ class ModulatedBlock(nn.Module):
             x = x + self.word_attn(self.word_norm(x), spoken, words)
         return torch.addcmul(x, gate2, self.mlp(torch.addcmul(shift2, self.norm2(x), 1+scale2)))
 
+# %% ../nbs/36_mardm.ipynb #0b713517
+def _check_heads(width: int, heads: int, rotary: bool) -> None:
+    "`ConfigError` for a width that positions, heads or rotations cannot share out."
+    if width % heads or width % 2:
+        raise ConfigError(f"latent_dim: found {width}, expected an even multiple of num_heads = {heads}")
+    if rotary and width//heads % 2:
+        raise ConfigError(f"rotary: found heads of width {width//heads}, expected an even one")
+
+# %% ../nbs/36_mardm.ipynb #9a79e81e
+_CHOICES = {"cond_mode": ("text", "action", "uncond"), "random_latents": ("normal", "grid", "batch"),
+            "snap": ("reveal", "end", "never"), "diffmlp": tuple(DIFFMLP_MODELS)}
+_COUNTS = ("ae_dim", "target_dim", "cond_dim", "latent_dim", "ff_size", "num_layers", "num_heads", "diffmlps_batch_mul")
+
+def _check_config(config: dict) -> None:
+    "`ConfigError` for a setting of `MARDM` that cannot be."
+    for name, choices in _CHOICES.items():
+        if config[name] not in choices:
+            raise ConfigError(f"{name}: found {config[name]!r}, expected one of {', '.join(choices)}")
+    for name in _COUNTS:
+        if not isinstance(config[name], int) or config[name] < 1:
+            raise ConfigError(f"{name}: found {config[name]!r}, expected a positive integer")
+    _check_heads(config["latent_dim"], config["num_heads"], config["rotary"])
+    for name in ("standardise_cond", "text_tokens"):
+        if config[name] and config["cond_mode"] != "text":
+            raise ConfigError(f"{name}: found True without text, expected False")
+    for name in ("dropout", "cond_drop_prob"):
+        if not 0 <= config[name] < 1:
+            raise ConfigError(f"{name}: found {config[name]!r}, expected a share in [0, 1)")
+
 # %% ../nbs/36_mardm.ipynb #78f750b0
 class MARDM(nn.Module):
     "Masked transformer and diffusion head over latents (B, C, L) and targets (B, L, d)."
@@ -217,12 +248,6 @@ class MARDM(nn.Module):
         "What a parallel wrapper calls."
         return self.forward_loss(*args, **kwargs)
 
-    def _load_from_state_dict(self, state, prefix, *args):
-        "Reads a published file, too, which keeps no statistics of its targets."
-        state.setdefault(prefix + "target_mean", torch.zeros_like(self.target_mean))
-        state.setdefault(prefix + "target_std", torch.ones_like(self.target_std))
-        super()._load_from_state_dict(state, prefix, *args)
-
 # %% ../nbs/36_mardm.ipynb #8abe818a
 @patch
 def _build(self: MARDM, ff_size: int, num_layers: int, num_heads: int, dropout: float, diffmlp: str, head: dict) -> None:
@@ -239,6 +264,7 @@ def _build(self: MARDM, ff_size: int, num_layers: int, num_heads: int, dropout: 
     self.DiffMLPs = DIFFMLP_MODELS[diffmlp](self.target_dim, H, **head)  # draws its own
     self._register_statistics()
 
+# %% ../nbs/36_mardm.ipynb #159701c9
 @patch
 def _draw_weights(self: MARDM) -> None:
     "Small random weights; a block starts as the identity, and as if there were no words."
@@ -265,34 +291,13 @@ def _register_statistics(self: MARDM) -> None:
         self.register_buffer(f"{what}_mean", torch.zeros(width))
         self.register_buffer(f"{what}_std", torch.ones(width))
 
-# %% ../nbs/36_mardm.ipynb #0b713517
-def _check_heads(width: int, heads: int, rotary: bool) -> None:
-    "`ConfigError` for a width that positions, heads or rotations cannot share out."
-    if width % heads or width % 2:
-        raise ConfigError(f"latent_dim: found {width}, expected an even multiple of num_heads = {heads}")
-    if rotary and width//heads % 2:
-        raise ConfigError(f"rotary: found heads of width {width//heads}, expected an even one")
-
-# %% ../nbs/36_mardm.ipynb #9a79e81e
-_CHOICES = {"cond_mode": ("text", "action", "uncond"), "random_latents": ("normal", "grid", "batch"),
-            "snap": ("reveal", "end", "never"), "diffmlp": tuple(DIFFMLP_MODELS)}
-_COUNTS = ("ae_dim", "target_dim", "cond_dim", "latent_dim", "ff_size", "num_layers", "num_heads", "diffmlps_batch_mul")
-
-def _check_config(config: dict) -> None:
-    "`ConfigError` for a setting of `MARDM` that cannot be."
-    for name, choices in _CHOICES.items():
-        if config[name] not in choices:
-            raise ConfigError(f"{name}: found {config[name]!r}, expected one of {', '.join(choices)}")
-    for name in _COUNTS:
-        if not isinstance(config[name], int) or config[name] < 1:
-            raise ConfigError(f"{name}: found {config[name]!r}, expected a positive integer")
-    _check_heads(config["latent_dim"], config["num_heads"], config["rotary"])
-    for name in ("standardise_cond", "text_tokens"):
-        if config[name] and config["cond_mode"] != "text":
-            raise ConfigError(f"{name}: found True without text, expected False")
-    for name in ("dropout", "cond_drop_prob"):
-        if not 0 <= config[name] < 1:
-            raise ConfigError(f"{name}: found {config[name]!r}, expected a share in [0, 1)")
+# %% ../nbs/36_mardm.ipynb #06c263ae
+@patch
+def _load_from_state_dict(self: MARDM, state, prefix, *args) -> None:
+    "Reads a published file, too, which keeps no statistics of its targets."
+    state.setdefault(prefix + "target_mean", torch.zeros_like(self.target_mean))
+    state.setdefault(prefix + "target_std", torch.ones_like(self.target_std))
+    nn.Module._load_from_state_dict(self, state, prefix, *args)
 
 # %% ../nbs/36_mardm.ipynb #7e0c15a1
 @patch
@@ -328,6 +333,7 @@ def _vectors(self: MARDM, cond: Tensor, batch: int) -> Tensor:
         raise ConfigError(f"cond: found shape {tuple(cond.shape)}, expected {shape}")
     return cond[:, 0].float() if self.text_tokens else cond.float()
 
+# %% ../nbs/36_mardm.ipynb #3e7143c9
 @patch
 def condition(
     self: MARDM,
@@ -358,6 +364,7 @@ def _enter(self: MARDM, latents: Tensor) -> Tensor:
         latents = (latents - self.latent_mean)/self.latent_std
     return self.position_enc(self.input_process(latents))
 
+# %% ../nbs/36_mardm.ipynb #8c809ef9
 def _hidden_last(hidden: Tensor, padding_mask: Tensor | None) -> Tensor:
     "Where each token of a row (B, L) comes from when the known come first, then the hidden, then padding."
     return (hidden.long() + (0 if padding_mask is None else 2*padding_mask)).argsort(dim=1, stable=True)
@@ -523,6 +530,14 @@ def check_lengths(
 
 # %% ../nbs/36_mardm.ipynb #faa67281
 @patch
+def _draw_dropped(self: MARDM, lengths: Tensor, generator=None) -> Tensor | None:
+    "Which samples lose their condition (B,) in a training step; None in evaluation."
+    if not self.training or not self.cond_drop_prob:
+        return None
+    return draw_uniform(lengths.shape, generator, self.mask_latent.device) < self.cond_drop_prob
+
+# %% ../nbs/36_mardm.ipynb #f97bb106
+@patch
 def _denoising_loss(self: MARDM, goal: Tensor, z: Tensor, generator=None) -> Tensor:
     "Mean loss of the head over targets `goal` (n, d) under `z` (n, H), each taken several times with noise of its own."
     times = self.diffmlps_batch_mul
@@ -532,13 +547,6 @@ def _denoising_loss(self: MARDM, goal: Tensor, z: Tensor, generator=None) -> Ten
     if not self.DiffMLPs.discrete:
         goal = (goal - self.target_mean)/self.target_std
     return self.DiffMLPs.loss(goal, z, generator, draw_stratified if self.stratified else draw_uniform).mean()
-
-@patch
-def _draw_dropped(self: MARDM, lengths: Tensor, generator=None) -> Tensor | None:
-    "Which samples lose their condition (B,) in a training step; None in evaluation."
-    if not self.training or not self.cond_drop_prob:
-        return None
-    return draw_uniform(lengths.shape, generator, self.mask_latent.device) < self.cond_drop_prob
 
 # %% ../nbs/36_mardm.ipynb #0dbad3ea
 @patch
@@ -580,9 +588,13 @@ def forward_loss(
 # %% ../nbs/36_mardm.ipynb #1d7414ac
 class Lifting(Protocol):
     "What generation needs of a bottleneck; the members of `AE_MODELS` have it."
-    def lift(self, target: Tensor) -> Tensor: ...  # (B, L, d) -> (B, C, L), each token on its own
-    def snap(self, target: Tensor) -> Tensor: ...  # (..., d) -> the nearest that is allowed
+    def lift(self, target: Tensor) -> Tensor:  # (B, L, d) -> (B, C, L), each token on its own
+        ...
 
+    def snap(self, target: Tensor) -> Tensor:  # (..., d) -> the nearest that is allowed
+        ...
+
+# %% ../nbs/36_mardm.ipynb #eb9d9de1
 @dataclass
 class Sampling:
     "How to generate; keywords of `MARDM.generate` and `MARDM.edit`."
@@ -602,13 +614,6 @@ class Sampling:
 
     def __post_init__(self) -> None:
         _check_sampling(self)
-
-    def steps_at(self, i: int) -> int | None:
-        "Solver steps at step `i` of the schedule."
-        if not isinstance(self.solver_steps, (tuple, list)):
-            return self.solver_steps
-        first, last = self.solver_steps
-        return round(first + (last-first)*i/max(1, self.time_steps-1))
 
 # %% ../nbs/36_mardm.ipynb #f871fea1
 _SAMPLING_CHOICES = {"schedule": ("fast", "reference"), "snap": (None, "reveal", "end", "never"),
@@ -631,6 +636,15 @@ def _sampling(options: dict) -> Sampling:
         if name not in known:
             raise ConfigError(f"generate: unknown option {name!r}; expected one of {', '.join(known)}")
     return Sampling(**options)
+
+# %% ../nbs/36_mardm.ipynb #dd9b5ebf
+@patch
+def steps_at(self: Sampling, i: int) -> int | None:
+    "Solver steps at step `i` of the schedule."
+    if not isinstance(self.solver_steps, (tuple, list)):
+        return self.solver_steps
+    first, last = self.solver_steps
+    return round(first + (last-first)*i/max(1, self.time_steps-1))
 
 # %% ../nbs/36_mardm.ipynb #70348650
 @dataclass
@@ -819,6 +833,11 @@ def generate(
     return self._finish(zeros(self.target_dim), zeros(self.ae_dim), fill, lengths, cond, o)
 
 # %% ../nbs/36_mardm.ipynb #f5ab1155
+def _frames(place: int | float, lengths: Tensor, unit: int) -> Tensor:
+    "A frame, or (as a float) a share of the clip, in frames of each clip (B,); `lengths` in tokens of `unit` frames."
+    return (place*lengths*unit).round().long() if isinstance(place, float) else torch.full_like(lengths, place)
+
+# %% ../nbs/36_mardm.ipynb #80c2044c
 def frame_mask(
     lengths: Tensor,  # (B,) tokens
     start: int | float | None = None,  # first frame to make anew; a float is a share of the clip; None: the start
@@ -835,10 +854,6 @@ def frame_mask(
     token = torch.arange(int(lengths.max()))
     inside = (token >= (first // unit)[:, None]) & (token*unit < last[:, None]) & (last > first)[:, None]
     return (~inside if outside else inside) & (token < lengths[:, None])
-
-def _frames(place: int | float, lengths: Tensor, unit: int) -> Tensor:
-    "A frame, or (as a float) a share of the clip, in frames of each clip (B,); `lengths` in tokens of `unit` frames."
-    return (place*lengths*unit).round().long() if isinstance(place, float) else torch.full_like(lengths, place)
 
 # %% ../nbs/36_mardm.ipynb #ec70c6da
 @patch

@@ -53,6 +53,8 @@ def _language(nb: NotebookNode) -> str:
     return "python"
 
 # %% ../nbs/71_notebooks.ipynb #70c2f9ab
+_NO_NOTEBOOK = (ValueError, KeyError, AttributeError, TypeError, AssertionError, RecursionError, nbformat.ValidationError)
+
 def read_notebook(
     path: str | os.PathLike,
 ) -> NotebookNode:  # in the newest format, to be run by Python
@@ -64,7 +66,7 @@ def read_notebook(
         nb = nbformat.reads(text, as_version=4)
         if not all(isinstance(cell.source, str) for cell in nb.cells):
             raise ValueError("a cell is not text")
-    except (ValueError, KeyError, AttributeError, TypeError, AssertionError, RecursionError, nbformat.ValidationError) as e:
+    except _NO_NOTEBOOK as e:
         raise ConfigError(f"{path}: not a notebook ({shown(str(e))}); expected one in JSON") from None
     if (language := _language(nb)) != "python":
         raise ConfigError(f"{path}: written for {shown(language)}; expected Python")
@@ -145,25 +147,14 @@ class _Engine(NBClientEngine):
 _ENGINE = "fsq-mardm"
 papermill_engines.register(_ENGINE, _Engine)
 
-# %% ../nbs/71_notebooks.ipynb #9d60e5f2
-class ForkedKernel:
-    "A copy of this process that becomes a kernel when told; to its manager it looks like a `subprocess.Popen`."
+# %% ../nbs/71_notebooks.ipynb #5edc5bbf
+class _Copy:
+    "A child process by its number; to the manager of a kernel it looks like a `subprocess.Popen`."
     stdin = stdout = stderr = None
 
-    def __init__(self) -> None:
-        waiting, self._tell = os.pipe()
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
         self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self._tell)
-            _become_kernel(waiting)
-        os.close(waiting)
-
-    def start(self, arguments: list[str], environment: dict[str, str]) -> None:
-        "Tell the copy to be a kernel in the folder where this process is now; nothing told, and it ends."
-        with open(self._tell, "w", encoding="utf-8") as f:
-            if arguments:
-                json.dump({"arguments": arguments, "environment": environment, "folder": os.getcwd()}, f)
 
     def poll(self) -> int | None:
         "The exit code, once it has one."
@@ -209,6 +200,23 @@ def _become_kernel(waiting: int) -> None:
         traceback.print_exc()  # nothing that was copied may handle it
     finally:
         os._exit(0)
+
+# %% ../nbs/71_notebooks.ipynb #9d60e5f2
+class ForkedKernel(_Copy):
+    "A copy of this process that becomes a kernel when told."
+    def __init__(self) -> None:
+        waiting, self._tell = os.pipe()
+        super().__init__(os.fork())
+        if self.pid == 0:
+            os.close(self._tell)
+            _become_kernel(waiting)
+        os.close(waiting)
+
+    def start(self, arguments: list[str], environment: dict[str, str]) -> None:
+        "Tell the copy to be a kernel in the folder where this process is now; nothing told, and it ends."
+        with open(self._tell, "w", encoding="utf-8") as f:
+            if arguments:
+                json.dump({"arguments": arguments, "environment": environment, "folder": os.getcwd()}, f)
 
 # %% ../nbs/71_notebooks.ipynb #f4edb64a
 class ForkProvisioner(LocalProvisioner):
@@ -280,6 +288,15 @@ def _passed_on(manager: ThisPython) -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, before)
 
+# %% ../nbs/71_notebooks.ipynb #b25d4d54
+def _keep_failed(half: Path, output: Path) -> str:  # where to look, as the end of a message
+    "Put what was executed of a notebook beside its output; nothing where no cell was."
+    if not half.stat().st_size:
+        return ""
+    failed = output.with_suffix(".failed.ipynb")
+    os.replace(half, failed)
+    return f"; see {failed}"
+
 # %% ../nbs/71_notebooks.ipynb #06c8d1fe
 def run_notebook(
     notebook: str | os.PathLike,  # the source notebook
@@ -293,8 +310,7 @@ def run_notebook(
     parameters, source, output = check_parameters(notebook, parameters), read_notebook(notebook), Path(output)
     if output.exists() and output.samefile(notebook):
         raise ConfigError(f"{output}: is the notebook itself; expected another file for the executed copy")
-    failed = output.with_suffix(".failed.ipynb")
-    failed.unlink(missing_ok=True)
+    output.with_suffix(".failed.ipynb").unlink(missing_ok=True)  # of the time before
     forked = ForkedKernel() if fork else None
     with socket_folder() as sockets, atomic_file(output) as temporary:
         clear_leftovers(output.parent)
@@ -303,9 +319,7 @@ def run_notebook(
             with _passed_on(manager):
                 _execute(source, temporary, parameters, manager, cwd, progress)
         except (PapermillExecutionError, DeadKernelError, RuntimeError) as e:
-            where = f"; see {failed}" if temporary.stat().st_size else ""
-            if where:
-                os.replace(temporary, failed)
+            where = _keep_failed(temporary, output)
             raise ConfigError(f"{Path(notebook).name}: {_one_line(e)}{where}") from None
     return output
 

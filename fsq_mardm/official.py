@@ -11,6 +11,7 @@ __all__ = ['OFFICIAL_KINDS', 'PUBLISHED_CORPORA', 'read_official', 'from_officia
 import ast, contextlib, os, pickle, re, zipfile, zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +31,35 @@ from .skeleton import SKELETONS, Skeleton
 from .text import clip_vocabulary, read_glove
 
 # %% ../nbs/57_official.ipynb #69b907d0
+def _whole_zip(path: Path) -> bool:
+    "Whether a file is a zip archive; `CheckpointError` where a part of it is damaged."
+    if not zipfile.is_zipfile(path):
+        return False
+    with open_zip(path) as z:
+        broken = z.testzip()
+    if broken:
+        raise CheckpointError(f"{path}: {names_line([broken])}: checksum differs; the file is damaged, download it again")
+    return True
+
+# %% ../nbs/57_official.ipynb #445479b5
 _UNREADABLE = (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError,
     zipfile.BadZipFile, zlib.error)  # what torch.load raises over damaged files
 
+def _refused(error: pickle.UnpicklingError) -> str:
+    "That a pickle names more than tensors and plain containers, and what, where the error tells."
+    name = re.search(r"(?:GLOBAL|class|global|function|call) [`']?([\w.]+(?: [\w.]+)?)", str(error))
+    return f"refused to run code while reading{f' ({name[1]})' if name else ''}"
+
 def _read_pickle(path: Path) -> Any:
     "Content of a `torch.save` file, tensors and plain containers only."
-    if not path.is_file(): raise CheckpointError(f"{path}: missing; expected a published checkpoint file")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: missing; expected a published checkpoint file")
     refuse_web_page(path)
     try:
-        zipped = zipfile.is_zipfile(path)
-        if zipped:
-            with open_zip(path) as z: broken = z.testzip()
-            if broken: raise CheckpointError(f"{path}: {names_line([broken])}: checksum differs; the file is damaged, download it again")
+        zipped = _whole_zip(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as e:
-        name = re.search(r"(?:GLOBAL|class|global|function|call) [`']?([\w.]+(?: [\w.]+)?)", str(e))
-        refused = f"refused to run code while reading{f' ({name[1]})' if name else ''}"
-        raise CheckpointError(f"{path}: {refused}; expected tensors and plain containers only") from e
+        raise CheckpointError(f"{path}: {_refused(e)}; expected tensors and plain containers only") from e
     except _UNREADABLE as e:
         raise CheckpointError(f"{path}: not a readable checkpoint ({first_line(e)}); the file is damaged or of another format") from e
 
@@ -59,18 +72,36 @@ def read_official(
     kind: str,  # "ae" | "mardm" | "evaluators" | "contrast" | "length"
 ) -> dict:  # state dict; for "evaluators" a dict of three
     "The weights in a published file, read without running anything in it; a `CheckpointError` says what is off."
-    if kind not in _ENTRIES: raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(_ENTRIES)}")
+    if kind not in _ENTRIES:
+        raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(_ENTRIES)}")
     content = _read_pickle(Path(path))
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: found {type(content).__name__}, expected a dict with {_ENTRIES[kind][0]!r}")
     found = [k for k in _ENTRIES[kind] if k in content]
-    if kind == "evaluators" and len(found) == 3: return {k: content[k] for k in found}
-    if kind != "evaluators" and found: return content[found[0]]
-    if kind != "evaluators" and content and all(isinstance(v, Tensor) for v in content.values()): return content  # a bare state dict
-    missing = [k for k in _ENTRIES[kind] if k not in content]
-    raise CheckpointError(f"{path}: entry {missing[0]!r} is missing, found {names_line(content)}; expected a published file of kind {kind!r}")
+    bare = bool(content) and all(isinstance(v, Tensor) for v in content.values())  # a state dict without a name
+    if kind == "evaluators":
+        if len(found) == 3:
+            return {k: content[k] for k in found}
+    elif found or bare:
+        return content[found[0]] if found else content
+    missing = next(k for k in _ENTRIES[kind] if k not in content)
+    raise CheckpointError(f"{path}: entry {missing!r} is missing, found {names_line(content)}; expected a published file of kind {kind!r}")
 
 # %% ../nbs/57_official.ipynb #909fb8f2
+def _flat(state: Any, where: Any, prefix: str = "") -> dict[str, Tensor]:
+    "A state of nested dicts as one of dotted keys; every leaf must be a tensor of finite numbers."
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{where}: {prefix or 'state'}: found {type(state).__name__}, expected a dict of tensors")
+    flat: dict[str, Tensor] = {}
+    for k, v in state.items():
+        if isinstance(v, dict):
+            flat |= _flat(v, where, f"{prefix}{k}.")
+        else:
+            check_tensor(v, f"{where}: {names_line([f'{prefix}{k}'])}")
+            flat[f"{prefix}{k}"] = v
+    return flat
+
+# %% ../nbs/57_official.ipynb #e6b92a55
 OFFICIAL_KINDS: dict[str, Callable] = {}  # kind -> builder: (state, where, **dims) -> module, the state that belongs in it
 
 def _builds(kind: str) -> Callable:
@@ -80,6 +111,7 @@ def _builds(kind: str) -> Callable:
         return f
     return register
 
+# %% ../nbs/57_official.ipynb #02afee49
 def from_official_state(
     kind: str,  # "ae" | "mardm" | "evaluators" | "contrast" | "length" | "diffmlp"
     state: dict,  # state dict of any width under the published keys; "evaluators": all three, nested or prefixed
@@ -87,37 +119,30 @@ def from_official_state(
     **dims: Any,  # what no shape tells: num_heads (mardm, contrast), head="SiT"|"DDPM" (mardm)
 ) -> nn.Module:  # in eval mode
     "The project's own module with published weights in it; a `CheckpointError` names the key or shape that is off."
-    if kind not in OFFICIAL_KINDS: raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(OFFICIAL_KINDS)}")
+    if kind not in OFFICIAL_KINDS:
+        raise ConfigError(f"kind: found {kind!r}, expected one of {', '.join(OFFICIAL_KINDS)}")
     state = unwrapped(_flat(state, where))
-    meta = any(v.is_meta for v in state.values())
+    place = torch.device("meta") if any(v.is_meta for v in state.values()) else contextlib.nullcontext()
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta") if meta else contextlib.nullcontext():
+        with torch.random.fork_rng(devices=[]), place:
             module, weights = OFFICIAL_KINDS[kind](state, where, **dims)
-    except TypeError as e: raise ConfigError(f"{kind}: {first_line(e)}; expected no setting but num_heads and head") from e
+    except TypeError as e:
+        raise ConfigError(f"{kind}: {first_line(e)}; expected no setting but num_heads and head") from e
     except (RuntimeError, ValueError, IndexError, ZeroDivisionError, AssertionError) as e:
         raise CheckpointError(f"{where}: no {kind} has these shapes ({first_line(e)})") from e
     return load_into(module, weights, where).eval()
-
-def _flat(state: Any, where: Any, prefix: str = "") -> dict[str, Tensor]:
-    "A state of nested dicts as one of dotted keys; every leaf must be a tensor of finite numbers."
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{where}: {prefix or 'state'}: found {type(state).__name__}, expected a dict of tensors")
-    flat: dict[str, Tensor] = {}
-    for k, v in state.items():
-        if isinstance(v, dict): flat |= _flat(v, where, f"{prefix}{k}.")
-        else:
-            check_tensor(v, f"{where}: {names_line([f'{prefix}{k}'])}")
-            flat[f"{prefix}{k}"] = v
-    return flat
 
 # %% ../nbs/57_official.ipynb #4e208f3d
 def _size(state: dict, key: str, axis: int, where: Any) -> int:
     "Length of an axis of a tensor of the state; a `CheckpointError` names the key if it is not there or has another rank."
     value = state.get(key)
-    if not isinstance(value, Tensor): raise CheckpointError(f"{where}: key {shown(key)} is missing, found {names_line(state, 3)}, ...")
-    if value.ndim <= axis: raise CheckpointError(f"{where}: {key}: found shape {tuple(value.shape)}, expected at least {axis + 1} axes")
+    if not isinstance(value, Tensor):
+        raise CheckpointError(f"{where}: key {shown(key)} is missing, found {names_line(state, 3)}, ...")
+    if value.ndim <= axis:
+        raise CheckpointError(f"{where}: {key}: found shape {tuple(value.shape)}, expected at least {axis + 1} axes")
     return value.shape[axis]
 
+# %% ../nbs/57_official.ipynb #9236d785
 def _count(state: dict, pattern: str, where: Any) -> int:
     "How many numbers occur in place of the group of `pattern` among the keys; they must run from 0."
     numbers = {int(m[1]) for k in state if (m := re.match(pattern, k))}
@@ -146,29 +171,45 @@ def _ae(state: dict, where: Any) -> tuple[nn.Module, dict]:
     return build_autoencoder("AE_Model", features, width=width, latent_dim=latent_dim, depth=depth), state
 
 # %% ../nbs/57_official.ipynb #258b9c3b
-@_builds("mardm")
-def _mardm(state: dict, where: Any, num_heads: int | None = None, head: str = "SiT") -> tuple[nn.Module, dict]:
-    "Masked transformer and head."
-    state = {k: v for k, v in state.items() if not k.startswith("clip_model.")}
-    width = _size(state, "input_process.poseEmbedding.weight", 0, where)
-    if head not in ("SiT", "DDPM"): raise ConfigError(f"head: found {head!r}, expected 'SiT' or 'DDPM'")
-    sizes: dict[str, Any] = dict(ae_dim=_size(state, "mask_latent", 2, where), cond_dim=_size(state, "cond_emb.weight", 1, where),
-        target_dim=_size(state, "DiffMLPs.net.input_proj.weight", 1, where), latent_dim=width,
-        ff_size=_size(state, "MARTransformer.0.mlp.fc1.weight", 0, where), num_layers=_count(state, r"MARTransformer\.(\d+)\.", where))
-    net = {"depth": _count(state, r"DiffMLPs\.net\.res_blocks\.(\d+)\.", where), "width": _size(state, "DiffMLPs.net.input_proj.weight", 0, where)}
-    model = MARDM(**sizes, num_heads=_heads(num_heads, width), diffmlp=f"{head}-XL", head=net)
-    identity = {"target_mean": torch.zeros_like(model.target_mean), "target_std": torch.ones_like(model.target_std)}
-    return model, identity | state
-
 def _heads(given: int | None, width: int) -> int:
     "Attention heads of a transformer: as given, or those of the published one."
     if given is None and width != 1024:
-        raise ConfigError(f"num_heads: not given; expected it for a transformer of width {width} (16 is known for the published width 1024)")
+        known = "16 is known for the published width 1024"
+        raise ConfigError(f"num_heads: not given; expected it for a transformer of width {width} ({known})")
     heads = 16 if given is None else given
-    if heads < 1 or width % heads: raise ConfigError(f"num_heads: found {heads}, expected a divisor of the width {width}")
+    if heads < 1 or width % heads:
+        raise ConfigError(f"num_heads: found {heads}, expected a divisor of the width {width}")
     return heads
 
+# %% ../nbs/57_official.ipynb #c938d40a
+def _mardm_sizes(state: dict, where: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    "Sizes of the transformer, and of its head."
+    size, head = partial(_size, state, where=where), "DiffMLPs.net.input_proj.weight"
+    transformer = dict(
+        ae_dim=size("mask_latent", 2), cond_dim=size("cond_emb.weight", 1), target_dim=size(head, 1),
+        latent_dim=size("input_process.poseEmbedding.weight", 0), ff_size=size("MARTransformer.0.mlp.fc1.weight", 0),
+        num_layers=_count(state, r"MARTransformer\.(\d+)\.", where))
+    return transformer, {"depth": _count(state, r"DiffMLPs\.net\.res_blocks\.(\d+)\.", where), "width": size(head, 0)}
+
+@_builds("mardm")
+def _mardm(state: dict, where: Any, num_heads: int | None = None, head: str = "SiT") -> tuple[nn.Module, dict]:
+    "Masked transformer and head."
+    if head not in ("SiT", "DDPM"):
+        raise ConfigError(f"head: found {head!r}, expected 'SiT' or 'DDPM'")
+    state = {k: v for k, v in state.items() if not k.startswith("clip_model.")}
+    sizes, net = _mardm_sizes(state, where)
+    model = MARDM(**sizes, num_heads=_heads(num_heads, sizes["latent_dim"]), diffmlp=f"{head}-XL", head=net)
+    identity = {"target_mean": torch.zeros_like(model.target_mean), "target_std": torch.ones_like(model.target_std)}
+    return model, identity | state
+
 # %% ../nbs/57_official.ipynb #d9553a3e
+def _named(where: Any, build: Callable) -> nn.Module:
+    "What `build` returns; its error names the file."
+    try:
+        return build()
+    except CheckpointError as e:
+        raise CheckpointError(f"{where}: {e}") from None
+
 @_builds("evaluators")
 def _evaluators(state: dict, where: Any) -> tuple[nn.Module, dict]:
     "Movement, motion and text encoder."
@@ -178,11 +219,6 @@ def _evaluators(state: dict, where: Any) -> tuple[nn.Module, dict]:
 def _contrast(state: dict, where: Any, num_heads: int | None = None) -> tuple[nn.Module, dict]:
     "The contrastive model of the CLIP score."
     return _named(where, lambda: MotionCLIP.of_state(state, heads=num_heads)), state
-
-def _named(where: Any, build: Callable) -> nn.Module:
-    "What `build` returns; its error names the file."
-    try: return build()
-    except CheckpointError as e: raise CheckpointError(f"{where}: {e}") from None
 
 # %% ../nbs/57_official.ipynb #4e48b6dc
 @_builds("length")
@@ -210,30 +246,40 @@ class PublishedFolder:
     file: Path  # the weights
 
     @property
-    def corpus(self) -> str: return self.folder.parent.name
+    def corpus(self) -> str:
+        return self.folder.parent.name
+
     @property
-    def root(self) -> Path: return self.folder.parents[2]
+    def root(self) -> Path:
+        return self.folder.parents[2]
+
     @property
-    def skeleton(self) -> Skeleton: return SKELETONS[self.corpus]
+    def skeleton(self) -> Skeleton:
+        return SKELETONS[self.corpus]
+
     @property
     def head(self) -> str:  # no shape tells which process a generator's head was trained for: the authors say it in the name
         return "DDPM" if "DDPM" in self.folder.name.upper() else "SiT"
+
     @property
     def clip(self) -> str:  # name of the text encoder
         return f"clip:{self.root/'clip'}" if (self.root/"clip").is_dir() else "clip"
+
     @property
     def reads(self) -> dict[str, str]:  # for a record: what was read, by content
         return {f"published {self.corpus}/{self.folder.name}": file_fingerprint(self.file)}
 
+# %% ../nbs/57_official.ipynb #6dbb1e9e
 def find_published(
     folder: str | os.PathLike,  # of a run
 ) -> PublishedFolder | None:  # None where no published file is, or a run of this project
     "The published file of a folder; of several the one that the authors use."
     folder = Path(folder).absolute()
-    if folder.parent.name not in PUBLISHED_CORPORA or any(folder.glob("**/*.safetensors")): return None
+    if folder.parent.name not in PUBLISHED_CORPORA or any(folder.glob("**/*.safetensors")):
+        return None
     names = ("finest", "latest", "net_best_fid") if folder.parent.name == "t2m" else ("finest", "net_best_fid", "latest")
-    file = next((f for name in names if (f := folder/f"model/{name}.tar").is_file()), None)
-    return PublishedFolder(folder, file) if file else None
+    there = [f for name in names if (f := folder/f"model/{name}.tar").is_file()]
+    return PublishedFolder(folder, there[0]) if there else None
 
 # %% ../nbs/57_official.ipynb #5f2428f7
 def published_statistics(
@@ -245,31 +291,39 @@ def published_statistics(
               *((f, "{}.npy") for f in sorted((found.root/"checkpoints"/found.corpus).glob("*/meta")))]
     pairs = [[folder/name.format(what) for what in ("mean", "std")] for folder, name in places]
     for pair in pairs:
-        if not all(f.is_file() for f in pair): continue
+        if not all(f.is_file() for f in pair):
+            continue
         mean, std = (read_array(f, (None,)) for f in pair)
-        if len(mean) in widths and len(std) == len(mean): return mean, std
+        if len(mean) in widths and len(std) == len(mean):
+            return mean, std
     where = ", ".join(str(pair[0]) for pair in pairs)
     raise DataError(f"{found.root}: no statistics of {' or '.join(map(str, widths))} features in {where}; expected the clone to be whole")
 
+# %% ../nbs/57_official.ipynb #8014231b
+def _literal_lists(text: str) -> dict[str, list[str]]:
+    "`VIP_dict` of a Python text, whose values are tuples of words, or names of such tuples above it."
+    assigned = [(n.targets[0], n.value) for n in ast.parse(text).body if isinstance(n, ast.Assign)]
+    named = {to.id: value for to, value in assigned if isinstance(to, ast.Name)}
+    lists = named["VIP_dict"]
+    if not isinstance(lists, ast.Dict):
+        raise TypeError(f"found {type(lists).__name__}, expected a dict")
+    value = lambda node: ast.literal_eval(named[node.id] if isinstance(node, ast.Name) else node)
+    return {value(k): list(value(v)) for k, v in zip(lists.keys, lists.values)}
+
+# %% ../nbs/57_official.ipynb #973d31fc
 def motion_word_lists(
     root: Path,  # a clone
 ) -> dict[str, list[str]]:  # class -> words, for `Vocabulary`
     "The lists of motion words that stand as `VIP_dict` in the authors' code; it is parsed, not run."
     for file in sorted(root.glob("**/*.py")):
         text = file.read_text(encoding="utf-8", errors="replace")
-        if "VIP_dict =" not in text: continue
-        try: return _literal_lists(text)
+        if "VIP_dict =" not in text:
+            continue
+        try:
+            return _literal_lists(text)
         except (SyntaxError, ValueError, KeyError, AttributeError, TypeError) as e:
             raise DataError(f"{file}: VIP_dict: expected lists of words ({first_line(e)})") from None
     raise DataError(f"{root}: no VIP_dict in its Python files; expected the authors' code beside their weights")
-
-def _literal_lists(text: str) -> dict[str, list[str]]:
-    "`VIP_dict` of a Python text, whose values are tuples of words, or names of such tuples above it."
-    assigned = [(n.targets[0], n.value) for n in ast.parse(text).body if isinstance(n, ast.Assign)]
-    named = {to.id: value for to, value in assigned if isinstance(to, ast.Name)}
-    if not isinstance(lists := named["VIP_dict"], ast.Dict): raise TypeError(f"found {type(lists).__name__}, expected a dict")
-    value = lambda node: ast.literal_eval(named[node.id] if isinstance(node, ast.Name) else node)
-    return {value(k): list(value(v)) for k, v in zip(lists.keys, lists.values)}
 
 # %% ../nbs/57_official.ipynb #46bfb7e1
 def published_model(
@@ -280,13 +334,23 @@ def published_model(
     kind, dims = {"autoencoder": ("ae", {}), "generator": ("mardm", dict(num_heads=16, head=found.head))}[what]
     model: Any = load_official(found.file, kind, **dims)
     mean, std = published_statistics(found, (found.skeleton.essential_dim,))
-    own = {"name": "AE_Model"} if what == "autoencoder" else {"name": f"MARDM-{found.head}-XL", "autoencoder": "AE_Model", "encoder": found.clip}
+    own = {"name": "AE_Model"}
+    if what == "generator":
+        own = {"name": f"MARDM-{found.head}-XL", "autoencoder": "AE_Model", "encoder": found.clip}
     corpus = {"name": found.corpus, "fingerprint": "published"}
     model.meta = {"what": what, "config": model.config, **own, "corpus": corpus, "skeleton": found.corpus, "fps": float(found.skeleton.fps),
                   "mean": mean.tolist(), "std": std.tolist()}
     return model
 
 # %% ../nbs/57_official.ipynb #16028d1b
+def _published_contrast(found: PublishedFolder, net: Any, mean: np.ndarray, std: np.ndarray, info: dict) -> ContrastEvaluator:
+    "The contrastive evaluator of a clone, with CLIP's tokenizer; `CheckpointError` where the vocabulary is another's."
+    pieces, tokens = clip_vocabulary([found.root/"clip", found.root]), net.config["tokens"]
+    if pieces.get_vocab_size() != tokens:
+        size = pieces.get_vocab_size()
+        raise CheckpointError(f"{found.file}: {tokens} tokens, but CLIP's vocabulary that was found has {size}")
+    return ContrastEvaluator(net, clip_tokenizer_of(pieces, net.config["context"]), mean, std, info=info, pieces=pieces)
+
 def published_evaluator(
     found: PublishedFolder,
 ) -> Evaluator | ContrastEvaluator:
@@ -298,12 +362,10 @@ def published_evaluator(
     mean, std = published_statistics(found, (width, width + 4))  # foot contacts are cut off inside
     info = {"published": found.corpus, "file": file_fingerprint(found.file, length=64)}
     if kind == "contrast":
-        pieces = clip_vocabulary([found.root/"clip", found.root])
-        if pieces.get_vocab_size() != net.config["tokens"]:
-            raise CheckpointError(f"{found.file}: {net.config['tokens']} tokens, but CLIP's vocabulary that was found has {pieces.get_vocab_size()}")
-        return ContrastEvaluator(net, clip_tokenizer_of(pieces, net.config["context"]), mean, std, info=info, pieces=pieces)
+        return _published_contrast(found, net, mean, std, info)
     return Evaluator(net, read_glove(found.root/"glove", kinds=motion_word_lists(found.root)), mean, std, info=info)
 
+# %% ../nbs/57_official.ipynb #d2a42116
 def open_evaluator(
     folder: str | os.PathLike,  # of an evaluator that was trained here, or of a published one
     device: Any = "cpu",

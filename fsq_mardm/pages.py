@@ -37,6 +37,7 @@ td,th{padding:.25em .6em;text-align:left;vertical-align:top;border-bottom:1px so
 .output_subarea pre{background:#fff;border-left:3px solid #ddd;padding:.4rem .8rem}
 """
 
+# %% ../nbs/75_pages.ipynb #4981b2ed
 def page(title: str, body: str, links: dict[str, str]) -> str:  # address -> words
     "HTML around a body."
     from pygments.formatters import HtmlFormatter
@@ -47,9 +48,16 @@ def page(title: str, body: str, links: dict[str, str]) -> str:  # address -> wor
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<link rel="icon" '
-        f'href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n'
+        f'<link rel="icon" href="data:,"><style>{style}</style></head><body><nav>{bar}</nav><main>{body}</main></body></html>\n'
     )
+
+# %% ../nbs/75_pages.ipynb #e4581d98
+@functools.cache
+def _exporter():
+    "nbconvert's, with our words and equations; slow to make."
+    from nbconvert import HTMLExporter
+    own = {"markdown2html": lambda source, **more: markdown_html(source), "strip_files_prefix": lambda text: text}
+    return HTMLExporter(template_name="basic", filters=own)
 
 # %% ../nbs/75_pages.ipynb #384c1cc0
 def notebook_html(notebook: str | Path) -> str:
@@ -62,13 +70,30 @@ def notebook_html(notebook: str | Path) -> str:
             del output["data"]["text/html"]  # a page runs nothing
     return _exporter().from_notebook_node(nb)[0]
 
-# %% ../nbs/75_pages.ipynb #e4581d98
-@functools.cache
-def _exporter():
-    "nbconvert's, with our words and equations; slow to make."
-    from nbconvert import HTMLExporter
-    own = {"markdown2html": lambda source, **more: markdown_html(source), "strip_files_prefix": lambda text: text}
-    return HTMLExporter(template_name="basic", filters=own)
+# %% ../nbs/75_pages.ipynb #15bcd6e5
+def _title(notebook: Path) -> str:
+    "The first line of a notebook."
+    first = read_notebook(notebook).cells[0].source.splitlines()
+    return first[0].lstrip("# ")
+
+# %% ../nbs/75_pages.ipynb #4926fa1e
+def _contents(names: dict[Path, str]) -> str:
+    "A list of all pages, each with its subtitle."
+    def line(path: Path, name: str) -> str:
+        lines = read_notebook(path).cells[0].source.splitlines()
+        about = next((s[2:] for s in lines if s.startswith("> ")), "")
+        link = f'<a href="{name}">{html.escape(lines[0].lstrip("# "))}</a>'
+        return f"<li>{link} <code>{path.stem}</code><br>{html.escape(about)}</li>"
+    return "<h1>FSQ-MARDM: the notebooks</h1><ul>" + "".join(line(p, n) for p, n in names.items()) + "</ul>"
+
+# %% ../nbs/75_pages.ipynb #55f50c01
+def _links(names: dict[Path, str], path: Path) -> dict[str, str]:  # address as the page has it -> words
+    "The pages beside one, of all in their order."
+    found = list(names)
+    k, up = found.index(path), "../" if "/" in names[path] else ""
+    before, after = found[max(0, k - 1):k], found[k + 1:k + 2]
+    beside = {up + names[p]: "before" for p in before} | {up + names[p]: "after" for p in after}
+    return {up + "index.html": "all notebooks", **beside}
 
 # %% ../nbs/75_pages.ipynb #bed75333
 def make_pages(
@@ -83,32 +108,12 @@ def make_pages(
     shutil.rmtree(out, ignore_errors=True)
     with atomic_dir(out) as t:
         (t/"paper").mkdir()
-        for k, path in enumerate(found):
-            up = "../" if "/" in names[path] else ""
-            beside = {up + names[p]: "before" for p in found[max(0, k - 1) : k]} | {
-                up + names[p]: "after" for p in found[k + 1 : k + 2]
-            }
+        for path, name in names.items():
             done = Path(executed)/path.name if executed else path
             body = notebook_html(done if path.parent.name == "paper" and done.is_file() else path)
-            (t/names[path]).write_text(
-                page(_title(path), body, {up + "index.html": "all notebooks", **beside}), encoding="utf-8"
-            )
+            (t/name).write_text(page(_title(path), body, _links(names, path)), encoding="utf-8")
         (t/"index.html").write_text(page("FSQ-MARDM", _contents(names), {}), encoding="utf-8")
     return out/"index.html"
-
-# %% ../nbs/75_pages.ipynb #15bcd6e5
-def _title(notebook: Path) -> str:
-    first = read_notebook(notebook).cells[0].source.splitlines()
-    return first[0].lstrip("# ")
-
-# %% ../nbs/75_pages.ipynb #4926fa1e
-def _contents(names: dict[Path, str]) -> str:
-    "A list of all pages, each with its subtitle."
-    def line(path: Path, name: str) -> str:
-        lines = read_notebook(path).cells[0].source.splitlines()
-        about = next((s[2:] for s in lines if s.startswith("> ")), "")
-        return f'<li><a href="{name}">{html.escape(lines[0].lstrip("# "))}</a> <code>{path.stem}</code><br>{html.escape(about)}</li>'
-    return "<h1>FSQ-MARDM: the notebooks</h1><ul>" + "".join(line(p, n) for p, n in names.items()) + "</ul>"
 
 # %% ../nbs/75_pages.ipynb #1aac5102
 #| eval: false

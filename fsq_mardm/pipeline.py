@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MIN_FRAMES', 'MAX_FRAMES', 'MAX_TEXT', 'MAX_PROMPTS', 'MAX_MOTIONS', 'Section', 'TASKS', 'SEAM', 'DEMO',
-           'DEMO_MODELS', 'BOX', 'RECIPES', 'DEMO_FOLDER', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt',
+           'DEMO_MODELS', 'DEMO_FOLDER', 'BOX', 'RECIPES', 'parse_length', 'split_length', 'read_prompt_file', 'Prompt',
            'read_prompts', 'slug', 'Sample', 'plan_samples', 'must_be_writable', 'must_be_free', 'usable_device',
            'load_models', 'make_motions', 'caption_lengths', 'LengthSettings', 'fit_length', 'load_length_estimator',
            'estimate_lengths', 'stem', 'motion_words', 'Known', 'known_of', 'write_known', 'read_known',
@@ -79,21 +79,25 @@ MAX_TEXT = 2000  # characters of a text
 MAX_PROMPTS = 10_000  # texts of a file
 MAX_MOTIONS = 10_000  # of one call
 
-def read_prompt_file(
-    path: str | Path,  # UTF-8, a text or `text#length` on each line
-) -> list[tuple[str, str, str | None]]:  # (file:line, text, length as it is written) of the lines that are not empty
-    "The lines of a file of prompts; `ConfigError` when it cannot be read, holds nothing, or holds too much."
+def _read_lines(path: str | Path) -> list[str]:
+    "The lines of a file of prompts, of which no more is read than it may hold."
     most = MAX_PROMPTS*MAX_TEXT*4
     try:
         with open(path, "rb") as f:
             found = f.read(most + 1)
         if len(found) > most:
             raise ConfigError(f"{path}: more than {most} bytes; expected at most {MAX_PROMPTS} lines text#length")
-        lines = found.decode("utf-8-sig").split("\n")
+        return found.decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as e:
         why = getattr(e, "strerror", None) or "not UTF-8"
         raise ConfigError(f"{path}: cannot be read ({why}); expected lines text#length") from None
-    asked = [(f"{path}:{n}", *split_length(line)) for n, line in enumerate(lines, 1) if line.strip()]
+
+# %% ../nbs/59_pipeline.ipynb #380092e1
+def read_prompt_file(
+    path: str | Path,  # UTF-8, a text or `text#length` on each line
+) -> list[tuple[str, str, str | None]]:  # (file:line, text, length as it is written) of the lines that are not empty
+    "The lines of a file of prompts; `ConfigError` when it cannot be read, holds nothing, or holds too much."
+    asked = [(f"{path}:{n}", *split_length(line)) for n, line in enumerate(_read_lines(path), 1) if line.strip()]
     if not asked:
         raise ConfigError(f"{path}: holds no text; expected lines text#length")
     if len(asked) > MAX_PROMPTS:
@@ -205,6 +209,7 @@ def _no_run(folder: Path, flag: str) -> CheckpointError:
     there = there or f"{places}, or `fsq-mardm demo` for small models"
     return CheckpointError(f"{folder}: missing; expected {flag} to be a trained run ({there})")
 
+# %% ../nbs/59_pipeline.ipynb #8f0f0b72
 def load_models(
     checkpoints_dir: str | Path,  # folder of all trained models
     dataset_name: str,  # corpus they were trained on
@@ -255,6 +260,13 @@ def caption_lengths(
     return torch.as_tensor(split.lengths).long().floor_divide(4).repeat_interleave(counts)
 
 # %% ../nbs/59_pipeline.ipynb #59a10053
+def _frames_off(model: Any, texts: torch.Tensor, tokens: torch.Tensor, constant: torch.Tensor) -> dict[str, float]:
+    "The mean error of the estimator's median, and of a constant, in frames."
+    median = (model.probabilities(texts).cumsum(-1) < .5).sum(-1)
+    error = lambda guess: (guess - tokens).abs().float().mean().item()*4
+    return dict(frames_off=error(median), frames_off_constant=error(constant))
+
+# %% ../nbs/59_pipeline.ipynb #e31f6300
 @dataclass(frozen=True)
 class LengthSettings:
     "What a length estimator's weights depend on besides its corpus and its texts."
@@ -263,6 +275,7 @@ class LengthSettings:
     lr: float = 2e-4  # after a short warm-up
     seed: int = 3407  # of weights and draws
 
+# %% ../nbs/59_pipeline.ipynb #b448c29e
 def fit_length(
     corpus: Any,
     out: str | Path,  # folder of the run
@@ -287,12 +300,6 @@ def fit_length(
     own = dict(steps=s.steps, seed=s.seed, lr=s.lr, warm_up_iter=min(100, s.steps), save_every=max(1, s.steps//4))
     done = fit(model, loss, out=out, is_continue=True, restart=True, progress=progress, extra_meta=meta, **{**own, **how})
     return dict(checkpoint=str(done.last), **_frames_off(done.model, texts["val"], tokens["val"], tokens["train"].median()))
-
-def _frames_off(model: Any, texts: torch.Tensor, tokens: torch.Tensor, constant: torch.Tensor) -> dict[str, float]:
-    "The mean error of the estimator's median, and of a constant, in frames."
-    median = (model.probabilities(texts).cumsum(-1) < .5).sum(-1)
-    error = lambda guess: (guess - tokens).abs().float().mean().item()*4
-    return dict(frames_off=error(median), frames_off_constant=error(constant))
 
 # %% ../nbs/59_pipeline.ipynb #59a10056
 def load_length_estimator(
@@ -368,6 +375,7 @@ def known_of(
     words = {found for captions in split.captions for c in captions for found in motion_words(c.text)}
     return Known(frozenset(words), (int(min(split.lengths)), int(max(split.lengths))))
 
+# %% ../nbs/59_pipeline.ipynb #926e4ca8
 def write_known(folder: str | Path, known: Known) -> None:
     "Put it beside a model."
     write_json(Path(folder)/"known.json", dict(words=sorted(known.words), frames=list(known.frames)))
@@ -386,8 +394,6 @@ def read_known(
     return Known(frozenset(map(str, found["words"])), (int(frames[0]), int(frames[1])))
 
 # %% ../nbs/59_pipeline.ipynb #e79808ad
-_ENGLISH = ("minilm", "clip", "t5")  # text encoders that read nothing else well
-
 def _said_of(found: dict[str, str], of: int) -> str:  # text -> what is wrong with it
     "The first text and what is wrong with it, and how many more there are."
     (text, wrong), *more = found.items()
@@ -396,6 +402,13 @@ def _said_of(found: dict[str, str], of: int) -> str:  # text -> what is wrong wi
 def _wrong_length(frames: int, low: float, high: float) -> str:
     "What is wrong with a length, '' if nothing."
     return "" if low <= frames <= high else f"too {'short' if frames < low else 'long'}"
+
+def _unread(text: str, known: Known | None) -> list[str]:
+    "Words of a text that a model never read."
+    return [word for root, word in motion_words(text).items() if root not in known.words] if known else []
+
+# %% ../nbs/59_pipeline.ipynb #7bea4b71
+_ENGLISH = ("minilm", "clip", "t5")  # text encoders that read nothing else well
 
 def prompt_warnings(
     prompts: Sequence[Prompt],
@@ -409,7 +422,7 @@ def prompt_warnings(
     for text, frames in prompts:
         if kind in _ENGLISH and not is_english(text):
             foreign[text] = f"not English, and the text encoder {kind} knows nothing else; the motion will not follow the text"
-        elif known and (new := [word for root, word in motion_words(text).items() if root not in known.words]):
+        elif new := _unread(text, known):
             told = ", ".join(map(shown, new[:5])) + " ..."*(len(new) > 5)
             unread[text] = f"the model never read {told}; the motion may not show it"
         if frames and known and (wrong := _wrong_length(frames, *known.frames)):
@@ -433,6 +446,7 @@ def usual_frames(
     low, high = ((below < share).sum(-1)*4 for share in (rare, 1 - rare))
     return {text: (int(a/slack), int(b*slack)) for text, a, b in zip(texts, low.tolist(), high.tolist())}
 
+# %% ../nbs/59_pipeline.ipynb #268298fa
 def warn_of(
     prompts: Sequence[Prompt],
     model: TextToMotion,
@@ -597,11 +611,20 @@ def seam_tokens(
     return [(end - min(wide, a//4), end + min(wide, b//4)) for end, a, b in zip(ends, tokens, tokens[1:])]
 
 # %% ../nbs/59_pipeline.ipynb #1270a8e7
+def _part_tokens(model: TextToMotion, parts: Sequence[Prompt]) -> list[int]:
+    "The tokens of each part; `ConfigError` for one whose length is not known."
+    frames = [p.frames for p in parts if p.frames is not None]
+    if len(frames) < len(parts):
+        raise ConfigError("frames: found a part without a length, expected it estimated (see `estimate_lengths`)")
+    return (model.whole_tokens(frames) // model.ae.unit).tolist()
+
+# %% ../nbs/59_pipeline.ipynb #256c264e
 class Chain(NamedTuple):
     "A motion of several parts."
     joints: np.ndarray  # (T, J, 3) in the skeleton's unit
     seams: list[tuple[int, int]]  # first frame and frame after the last of what joins two parts
 
+# %% ../nbs/59_pipeline.ipynb #8403567f
 @torch.no_grad()
 def chain_motion(
     model: TextToMotion,
@@ -611,10 +634,7 @@ def chain_motion(
 ) -> Chain:
     "One motion of all parts: each made from its text, the seams filled in between."
     ae, device, rng = model.ae, model.mardm.mask_latent.device, torch_rng(seed, "sample")
-    frames = [p.frames for p in parts if p.frames is not None]
-    if len(frames) < len(parts):
-        raise ConfigError("frames: found a part without a length, expected it estimated (see `estimate_lengths`)")
-    tokens = (model.whole_tokens(frames) // ae.unit).tolist()
+    tokens = _part_tokens(model, parts)
     fill = lambda target, missing, cond: fill_windows(model.mardm, target, missing, cond, bottleneck=ae, generator=[rng], **options)
     conditions = model.conditions([p.text for p in parts]).to(device)[:, None]
     made = [fill(torch.zeros(1, many, ae.target_dim, device=device), torch.ones(many, dtype=torch.bool), cond)
@@ -643,6 +663,9 @@ DEMO_MODELS = {
     "VQ": ("VQ_AE_Model_S", "VQ-MARDM-SiT-S"),
     "FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-SiT-S"),
 }
+DEMO_FOLDER = "runs/demo"
+
+# %% ../nbs/59_pipeline.ipynb #1ca44e2e
 BOX: dict[str, Any] = dict(  # a model that can come with the package
     corpus=dict(n_clips=4000),
     models={"FSQ": ("FSQ_AE_High_S", "FSQ-MARDM-Grid-S")},
@@ -655,7 +678,6 @@ BOX: dict[str, Any] = dict(  # a model that can come with the package
     encoder="minilm",
 )
 RECIPES = {"demo": DEMO, "box": BOX}
-DEMO_FOLDER = "runs/demo"
 
 # %% ../nbs/59_pipeline.ipynb #d4e9b1d0
 def train_small(

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -73,16 +74,8 @@ def train_autoencoder(
         ae.body.given(corpus.essential_mean, corpus.essential_std, bone_lengths(split))
     names = ("velocity", "acceleration", "feet", "root")
     motion = {name: getattr(s, f"aux_loss_{name}") for name in names}
-    loss_fn = ae_loss_fn(
-        split.pack(device),
-        s.window_size,
-        s.batch_size,
-        s.seed,
-        corpus.skeleton.n_joints,
-        s.recons_loss,
-        s.aux_loss_joints,
-        motion,
-    )
+    windows = (split.pack(device), s.window_size, s.batch_size, s.seed)
+    loss_fn = ae_loss_fn(*windows, corpus.skeleton.n_joints, s.recons_loss, s.aux_loss_joints, motion)
     meta = {"what": "autoencoder", "name": model, "config": ae.config, **_about(corpus)}
     return fit(ae, loss_fn, out=out, extra_meta=meta, **s.for_fit(loss_fn.per_epoch), **how)
 
@@ -402,7 +395,7 @@ def _must_fit(ae: Any, mardm: Any, folder: str | Path, expected: str) -> None:
 # %% ../nbs/58_stages.ipynb #5df52f06
 @dataclass
 class _TrainedPair:
-    "An autoencoder and a generator that were trained together, and the encoder of their text: where they come from, and go."
+    "An autoencoder and a generator that were trained together, and the encoder of their text."
     ae: Any  # trained autoencoder
     mardm: Any  # trained generator over its latents
     encoder: Any  # text encoder
@@ -421,13 +414,6 @@ class _TrainedPair:
         _must_fit(ae, mardm, folder, f"the autoencoder in {ae_folder}")
         return cls(ae, mardm, text_encoder(mardm.meta["encoder"]), cache)
 
-    def save_pretrained(self,
-        folder: str | Path,  # made if it is not there; what it held of an earlier model is replaced
-        **about: Any,  # more entries of config.json, of plain values
-    ) -> Path:
-        "Write both models as config.json and model.safetensors, parameters in half precision."
-        return write_pretrained(folder, {"autoencoder": self.ae, "generator": self.mardm}, about)
-
     @classmethod
     def from_pretrained(cls,
         source: str | Path,  # folder of `save_pretrained`, or the id of one on the Hugging Face hub
@@ -442,13 +428,26 @@ class _TrainedPair:
         _must_fit(ae, mardm, folder, "an autoencoder of that kind")
         return cls(ae, mardm, text_encoder(mardm.meta["encoder"]), cache)
 
-    @property
-    def skeleton(self) -> Skeleton:
-        return SKELETONS[self.ae.meta["skeleton"]]
+# %% ../nbs/58_stages.ipynb #bb591833
+@patch(as_prop=True)
+def skeleton(self: _TrainedPair) -> Skeleton:
+    "That of the corpus."
+    return SKELETONS[self.ae.meta["skeleton"]]
 
-    @property
-    def fps(self) -> float:
-        return self.ae.meta["fps"]
+@patch(as_prop=True)
+def fps(self: _TrainedPair) -> float:
+    "Frames a second of the corpus."
+    return self.ae.meta["fps"]
+
+# %% ../nbs/58_stages.ipynb #777d2489
+@patch
+def save_pretrained(
+    self: _TrainedPair,
+    folder: str | Path,  # made if it is not there; what it held of an earlier model is replaced
+    **about: Any,  # more entries of config.json, of plain values
+) -> Path:
+    "Write both models as config.json and model.safetensors, parameters in half precision."
+    return write_pretrained(folder, {"autoencoder": self.ae, "generator": self.mardm}, about)
 
 # %% ../nbs/58_stages.ipynb #39fcd05b
 class TextToMotion(_TrainedPair):
@@ -464,28 +463,34 @@ class TextToMotion(_TrainedPair):
         "What the generator reads of texts, see `text_conditions`."
         return text_conditions(self.encoder, list(captions), self.cache, self.mardm.text_tokens)
 
-    def features(self,
-        captions: Sequence[str],  # B texts
-        lengths: Sequence[int],  # (B,) frames, multiples of 4
-        seeds: Sequence[int],  # (B,) one seed a sample
-        **sampling: Any,  # of `MARDM.generate`: time_steps, cfg, solver, solver_steps, temperature, snap, ...
-    ) -> list[np.ndarray]:  # of (T_i, D) raw essential features
-        "Motions for texts; a sample's own do not depend on the rest of the batch."
-        frames = self.whole_tokens(lengths)
-        cond = self.conditions(captions).to(self.mardm.mask_latent.device)
-        rngs = [torch_rng(int(s), "sample") for s in seeds]
-        target = self.mardm.generate(cond, frames//self.ae.unit, generator=rngs, bottleneck=self.ae, **sampling)
-        with torch.no_grad():
-            motion = self.ae.decode_target(target, lengths=frames).float().cpu().numpy()
-        mean, std = (np.asarray(self.ae.meta[k], np.float32) for k in ("mean", "std"))
-        return [m[:n]*std + mean for m, n in zip(motion, frames.tolist())]
+# %% ../nbs/58_stages.ipynb #48462482
+@patch
+def features(
+    self: TextToMotion,
+    captions: Sequence[str],  # B texts
+    lengths: Sequence[int],  # (B,) frames, multiples of 4
+    seeds: Sequence[int],  # (B,) one seed a sample
+    **sampling: Any,  # of `MARDM.generate`: time_steps, cfg, solver, solver_steps, temperature, snap, ...
+) -> list[np.ndarray]:  # of (T_i, D) raw essential features
+    "Motions for texts; a sample's own do not depend on the rest of the batch."
+    frames = self.whole_tokens(lengths)
+    cond = self.conditions(captions).to(self.mardm.mask_latent.device)
+    rngs = [torch_rng(int(s), "sample") for s in seeds]
+    target = self.mardm.generate(cond, frames//self.ae.unit, generator=rngs, bottleneck=self.ae, **sampling)
+    with torch.no_grad():
+        motion = self.ae.decode_target(target, lengths=frames).float().cpu().numpy()
+    mean, std = (np.asarray(self.ae.meta[k], np.float32) for k in ("mean", "std"))
+    return [m[:n]*std + mean for m, n in zip(motion, frames.tolist())]
 
-    def joints(self,
-        captions: Sequence[str],
-        lengths: Sequence[int],
-        seeds: Sequence[int],
-        **sampling: Any,
-    ) -> list[np.ndarray]:  # of (T_i, J, 3)
-        "The same as joint positions in the skeleton's unit."
-        made = self.features(captions, lengths, seeds, **sampling)
-        return [features_to_joints(f, self.skeleton.n_joints) for f in made]
+# %% ../nbs/58_stages.ipynb #257ed021
+@patch
+def joints(
+    self: TextToMotion,
+    captions: Sequence[str],  # B texts
+    lengths: Sequence[int],  # (B,) frames, multiples of 4
+    seeds: Sequence[int],  # (B,) one seed a sample
+    **sampling: Any,  # of `MARDM.generate`
+) -> list[np.ndarray]:  # of (T_i, J, 3)
+    "The same as joint positions in the skeleton's unit."
+    made = self.features(captions, lengths, seeds, **sampling)
+    return [features_to_joints(f, self.skeleton.n_joints) for f in made]

@@ -119,6 +119,10 @@ for (const m of S.motions) {
 }
 $('panels').style.gridTemplateColumns = `repeat(${Math.min(S.motions.length, 3)}, 1fr)`;
 $('scrub').max = last;
+"""
+
+# %% ../nbs/70_viewer.ipynb #2b2c4b66
+_TURNING = """\
 function turn(canvas) {
   let from = null;
   canvas.onpointerdown = e => { from = [e.clientX, e.clientY, yaw, pitch]; canvas.setPointerCapture(e.pointerId); };
@@ -145,8 +149,8 @@ function camera(centre, width, height) {
 }
 """
 
-# %% ../nbs/70_viewer.ipynb #bc197b33
-_DRAWING = """
+# %% ../nbs/70_viewer.ipynb #a62173ab
+_MARKS = """
 function line(g, a, b, colour, width) {
   if (!a || !b) return;
   g.strokeStyle = colour; g.lineWidth = width; g.beginPath(); g.moveTo(a[0], a[1]); g.lineTo(b[0], b[1]); g.stroke();
@@ -155,6 +159,10 @@ function disc(g, at, radius, colour) {
   if (!at) return;
   g.fillStyle = colour; g.beginPath(); g.arc(at[0], at[1], radius, 0, 7); g.fill();
 }
+"""
+
+# %% ../nbs/70_viewer.ipynb #bc197b33
+_DRAWING = """\
 function ground(g, see, m, f) {
   const root = m.at(f, 0), gx = Math.round(root[0]), gz = Math.round(root[2]), on = p => see([p[0], m.floor, p[2]]);
   for (let k = -4; k <= 4; k++) {
@@ -225,6 +233,9 @@ function resized() {
 window.addEventListener('resize', resized); resized(); requestAnimationFrame(tick);
 """
 
+# %% ../nbs/70_viewer.ipynb #c2fe8eeb
+_SCRIPT = _SCENE + _TURNING + _CAMERA + _MARKS + _DRAWING + _FRAME + _CONTROLS
+
 # %% ../nbs/70_viewer.ipynb #14741d33
 def _feet(skeleton: Any) -> list[int]:
     "Joint numbers of both feet."
@@ -271,13 +282,14 @@ def _policy(script: str, style: str) -> str:
     own = f"script-src 'sha256-{of(script)}'; style-src 'sha256-{of(style)}'"
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
-# %% ../nbs/70_viewer.ipynb #ec81721c
+# %% ../nbs/70_viewer.ipynb #246ba8a9
 _BAR = ('<div id="bar"><button id="play">Pause</button><input id="scrub" type="range" min="0" value="0" aria-label="frame">'
         '<label>speed <select id="speed"><option value="0.25">¼×</option><option value="0.5">½×</option>'
         '<option value="1" selected>1×</option><option value="2">2×</option></select></label><output id="time"></output></div>'
         '<p>Drag to turn, wheel to zoom, space to play, arrows to step. '
         'Blue is left, orange is right; a green dot is a foot that stands.</p>')
 
+# %% ../nbs/70_viewer.ipynb #ec81721c
 def motion_html(
     motions: Sequence[tuple[str, np.ndarray]],  # (title, joints (T, J, 3) in the skeleton's unit)
     skeleton: Any,  # a `skeleton.Skeleton`
@@ -289,12 +301,11 @@ def motion_html(
         raise DataError("viewer: found no motion, expected at least one")
     scene = _scene(motions, skeleton, fps or skeleton.fps)
     data = json.dumps(scene).replace("<", "\\u003c")   # text inside a script element must not close it
-    script = _SCENE + _CAMERA + _DRAWING + _FRAME + _CONTROLS
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, _STYLE)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(_SCRIPT, _STYLE)}">'
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title_text(title))}</title><style>{_STYLE}</style>'
-        f'<div id="panels"></div>{_BAR}<script type="application/json" id="motion">{data}</script><script>{script}</script></html>'
+        f'<div id="panels"></div>{_BAR}<script type="application/json" id="motion">{data}</script><script>{_SCRIPT}</script></html>'
     )
 
 # %% ../nbs/70_viewer.ipynb #66be7dcb
@@ -369,7 +380,14 @@ def parse_formats(
         raise ConfigError(f"--formats: found {shown(text)}, expected some of {','.join(FORMATS)}")
     return found
 
-# %% ../nbs/70_viewer.ipynb #70d00033
+# %% ../nbs/70_viewer.ipynb #9af50e4d
+def _save_arrays(path: Path, save: Callable, *arrays, **named) -> None:
+    "`np.save` or `np.savez`, whole or not at all."
+    save(held := io.BytesIO(), *arrays, **named)
+    with atomic_file(path) as t:
+        t.write_bytes(held.getvalue())
+
+# %% ../nbs/70_viewer.ipynb #ec9fd79c
 def contact_track(
     joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
     skeleton: Any,
@@ -381,12 +399,7 @@ def contact_track(
     return dict(joints=metres, contacts=standing(metres, feet, fps), feet=names[feet], names=names,
                 parents=np.array(skeleton.parents), fps=np.array(float(fps)))
 
-def _save_arrays(path: Path, save: Callable, *arrays, **named) -> None:
-    "`np.save` or `np.savez`, whole or not at all."
-    save(held := io.BytesIO(), *arrays, **named)
-    with atomic_file(path) as t:
-        t.write_bytes(held.getvalue())
-
+# %% ../nbs/70_viewer.ipynb #70d00033
 def save_motion(
     out: str | Path,  # folder
     name: str,  # of the files
@@ -425,8 +438,6 @@ def with_feet_locked(
     return lock_feet(joints, contacts, skeleton).astype(np.float32)
 
 # %% ../nbs/70_viewer.ipynb #70d00035
-MAX_PANELS = 24  # motions of a page
-
 def _tried(failed: list[str], what: str, write: Callable, *given: Any) -> Any:
     "What `write` returns; None when it cannot, and why in `failed`."
     try:
@@ -438,6 +449,8 @@ def _tried(failed: list[str], what: str, write: Callable, *given: Any) -> Any:
     return None
 
 # %% ../nbs/70_viewer.ipynb #58ac25e0
+MAX_PANELS = 24  # motions of a page
+
 def save_motions(
     out: str | Path,  # folder
     samples: Sequence,  # of `pipeline.Sample`; those of a prompt side by side

@@ -30,16 +30,6 @@ def loaded_state(
     }
 
 # %% ../nbs/77_warm.ipynb #a2f4b4ea
-def import_package() -> None:
-    "Import every module of the package, and with them all that they use."
-    # as a kernel sets it before matplotlib is loaded
-    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    for module in pkgutil.walk_packages(fsq_mardm.__path__, "fsq_mardm."):
-        importlib.import_module(module.name)
-    for name in _LATE:
-        importlib.import_module(name)
-
-# What the package and the notebooks import inside functions.
 _LATE = (
     "papermill.engines",
     "nbconvert",
@@ -55,6 +45,15 @@ _LATE = (
     "tqdm.auto",
     "spacy",
 )
+
+def import_package() -> None:
+    "Import every module of the package, and with them all that they use."
+    # as a kernel sets it before matplotlib is loaded
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    for module in pkgutil.walk_packages(fsq_mardm.__path__, "fsq_mardm."):
+        importlib.import_module(module.name)
+    for name in _LATE:
+        importlib.import_module(name)
 
 # %% ../nbs/77_warm.ipynb #b2470d8f
 def _send(connection: socket.socket, value: dict, streams: tuple[int, ...] = ()) -> None:
@@ -143,6 +142,21 @@ def _ask(
     if "error" in answer:
         raise ConfigError(answer["error"])
 
+# %% ../nbs/77_warm.ipynb #3146663f
+def _fork_for(connection: socket.socket, listener: socket.socket, work: Callable[[dict], None]) -> None:
+    "Fork a copy that serves one who asks, and ends."
+    if os.fork():
+        return
+    try:
+        listener.close()
+        _work(connection, work)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()  # a fault of the program: shown, and the one that asked gets no answer
+    finally:
+        os._exit(0)
+
 # %% ../nbs/77_warm.ipynb #97e1c3b8
 def serve(
     listener: socket.socket,  # bound and listening
@@ -160,16 +174,7 @@ def serve(
         if not ready:
             continue
         connection, _ = listener.accept()
-        if os.fork() == 0:
-            try:
-                listener.close()
-                _work(connection, work)
-                sys.stdout.flush()
-                sys.stderr.flush()
-            except BaseException:
-                traceback.print_exc()  # a fault of the program: shown, and the one that asked gets no answer
-            finally:
-                os._exit(0)
+        _fork_for(connection, listener, work)
         connection.close()
 
 # %% ../nbs/77_warm.ipynb #25d7f1a6
@@ -210,6 +215,21 @@ def run_task(task: dict) -> None:
     from fsq_mardm.notebooks import run_notebook
     run_notebook(**task, fork=True)
 
+# %% ../nbs/77_warm.ipynb #39c42a9d
+def _connect() -> socket.socket | None:
+    "A connection to the warm process of this run, if there is one and it loaded what this process would."
+    folder = os.environ.get(_PLACE)
+    if not folder:
+        return None
+    try:
+        if read_json(f"{folder}/state.json") != loaded_state(dict(os.environ)):
+            return None
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(f"{folder}/s")
+    except (DataError, OSError):
+        return None  # it is gone, or not up yet
+    return connection
+
 # %% ../nbs/77_warm.ipynb #e18b34c9
 def run_node(
     notebook: str | os.PathLike,  # the source notebook
@@ -226,18 +246,3 @@ def run_node(
     with connection:
         _ask(connection, task)
     return Path(output)
-
-# %% ../nbs/77_warm.ipynb #39c42a9d
-def _connect() -> socket.socket | None:
-    "A connection to the warm process of this run, if there is one and it loaded what this process would."
-    folder = os.environ.get(_PLACE)
-    if not folder:
-        return None
-    try:
-        if read_json(f"{folder}/state.json") != loaded_state(dict(os.environ)):
-            return None
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(f"{folder}/s")
-    except (DataError, OSError):
-        return None  # it is gone, or not up yet
-    return connection

@@ -9,7 +9,7 @@ __all__ = ['SETTINGS', 'CORPORA', 'PUBLISHED', 'HELD', 'read_seeds', 'read_metho
 
 # %% ../nbs/73_workflow.ipynb #7a30c1e2
 import fcntl, json, os, re, signal, socket, subprocess, sys, time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ def read_seeds(
         raise ConfigError(f"seeds: found {text[:60]!r}, expected each seed once")
     return seeds
 
+# %% ../nbs/73_workflow.ipynb #d04960bc
 def read_methods(
     text: str,  # e.g. "AE,FSQ"; "" for all of them
     known: list[str],  # those of the preset
@@ -95,8 +96,6 @@ def given_settings(
     return PaperSettings(**found)
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ec
-CORPORA = ("synthetic", "bandai", "t2m", "kit")  # those that a name is enough for
-
 def known_preset(
     name: str,
     project: str | Path,  # folder that holds workflow/
@@ -108,6 +107,8 @@ def known_preset(
     return presets[name]
 
 # %% ../nbs/73_workflow.ipynb #384b9dea
+CORPORA = ("synthetic", "bandai", "t2m", "kit")  # those that a name is enough for
+
 def check_corpus_setting(
     corpus: str,  # the one asked for, or the preset's
     source: str,
@@ -206,8 +207,6 @@ def follow(
         return bar.n, bar.total or 0
 
 # %% ../nbs/73_workflow.ipynb #7a30c1f2
-HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
-
 def snakemake_call(cores: int, dry_run: bool = False) -> list[str]:
     "The words that start snakemake in the project's folder."
     say = ["--dry-run"] if dry_run else ["--quiet", "rules"]
@@ -228,6 +227,14 @@ def _watch(call: list[str], **how) -> int:
         print(f"error: {left}; all that was said stands in .snakemake/log", file=sys.stderr)
     return child.returncode
 
+# %% ../nbs/73_workflow.ipynb #46a70469
+HELD = "FSQ_MARDM_HELD"  # the variable that tells the graph that its run folder is held already
+
+def _environment(settings: PaperSettings, given: Mapping[str, str]) -> dict[str, str]:
+    "Of snakemake and its nodes: what is given, with these settings and what results must not depend on."
+    own = {SETTINGS: json.dumps(asdict(settings)), "PYTHONHASHSEED": "0"}
+    return {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **given, **own}
+
 # %% ../nbs/73_workflow.ipynb #d9405374
 def run_graph(
     settings: PaperSettings,
@@ -244,9 +251,7 @@ def run_graph(
     corpus = settings.corpus or preset["corpus"]
     check_corpus_setting(corpus, settings.source)
     check_size(corpus, settings.source)
-    call = [*snakemake_call(cores, dry_run), *more]
-    own = {SETTINGS: json.dumps(asdict(settings)), "PYTHONHASHSEED": "0"}
-    environment = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", **os.environ, **own}
+    call, environment = [*snakemake_call(cores, dry_run), *more], _environment(settings, os.environ)
     if dry_run:
         return subprocess.run(call, cwd=project, env=environment).returncode
     run = Path(project)/f"runs/{settings.preset}-{corpus}"

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['ARTICLE', 'LICENCES', 'TYPST', 'STYLE', 'SECTIONS', 'last_value', 'words_of', 'unmarked', 'quoting_sentences',
-           'records_of', 'check_quote', 'check_words', 'check_artefacts', 'typst_math', 'Context', 'parsed',
-           'plain_text', 'Block', 'blocks', 'html_inline', 'mathml', 'html_block', 'anchor', 'table_rows',
-           'typst_words', 'typst_inline', 'typst_block', 'made_with', 'costs_in_words', 'Section', 'section', 'heading',
-           'Article', 'assemble', 'article_html', 'in_list', 'article_typst', 'set_pdf', 'build_article', 'crate',
-           'make_article', 'make_again']
+           'records_of', 'check_quote', 'check_words', 'check_artefacts', 'typst_math', 'Context', 'parsed', 'anchor',
+           'plain_text', 'Block', 'blocks', 'mathml', 'html_inline', 'table_rows', 'html_block', 'typst_words',
+           'typst_inline', 'typst_block', 'costs_in_words', 'made_with', 'Section', 'section', 'heading', 'Article',
+           'assemble', 'in_list', 'article_html', 'article_typst', 'set_pdf', 'build_article', 'crate', 'make_article',
+           'make_again']
 
 # %% ../../nbs/65_paper.article.ipynb #8e3ba57e
 import ast, base64, hashlib, html, json, re, shutil, struct, tempfile
@@ -68,6 +68,7 @@ _MARK = re.compile(f"{MARKS[0]}(\\d+){MARKS[1]}|{MARKS[2]}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*[-|*] )")
 
 def unmarked(text: str) -> str:
+    "Words without the marks around numbers."
     return _MARK.sub("", text)
 
 # %% ../../nbs/65_paper.article.ipynb #7ea6b74d
@@ -124,6 +125,8 @@ def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int,
     return found
 
 # %% ../../nbs/65_paper.article.ipynb #dad63751
+ARTICLE = "article"
+
 def check_artefacts(tables: Path, figures: Path) -> None:
     "Every table and figure is of one making and its records say what they said."
     for folder in (tables, figures):
@@ -135,10 +138,7 @@ def check_artefacts(tables: Path, figures: Path) -> None:
             except FsqMardmError as e:
                 raise type(e)(f"{stem}: {e}") from None
 
-# %% ../../nbs/65_paper.article.ipynb #9cad9526
-ARTICLE = "article"
-
-# %% ../../nbs/65_paper.article.ipynb #9e32bcaf
+# %% ../../nbs/65_paper.article.ipynb #5d4f56f9
 _SYMBOLS = {
     "lfloor": "floor.l",
     "rfloor": "floor.r",
@@ -162,22 +162,30 @@ _SYMBOLS = {
 _WRAPPED = {"hat": "hat", "mathcal": "cal", "mathbb": "bb", "mathbf": "bold", "mathrm": "upright"}  # of one argument
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9.]+|\S")
 
+# %% ../../nbs/65_paper.article.ipynb #9e32bcaf
 def _math_atom(tokens: list[str]) -> str:
     "Take one symbol, group or command with its arguments off the end of the reversed tokens."
     token = tokens.pop()
     if token == "{":
-        inner = []
-        while tokens and tokens[-1] != "}":
-            inner.append(_math_atom(tokens))
-        if not tokens:
-            raise ConfigError("equation: a brace is not closed")
-        tokens.pop()
-        return " ".join(p for p in inner if p)
+        return _math_group(tokens)
     if token in "^_":
         return f"{token}({_math_atom(tokens)})"
-    if not token.startswith("\\"):
-        return f'"{token}"' if token in "\"#$" else token
-    name = token[1:]
+    if token.startswith("\\"):
+        return _math_command(token[1:], tokens)
+    return f'"{token}"' if token in "\"#$" else token
+
+def _math_group(tokens: list[str]) -> str:
+    "What stands before the brace that closes."
+    inner = []
+    while tokens and tokens[-1] != "}":
+        inner.append(_math_atom(tokens))
+    if not tokens:
+        raise ConfigError("equation: a brace is not closed")
+    tokens.pop()
+    return " ".join(p for p in inner if p)
+
+def _math_command(name: str, tokens: list[str]) -> str:
+    "A command by its name, with the arguments that it takes."
     if name in ("frac", "tfrac"):
         return f"frac({_math_atom(tokens)}, {_math_atom(tokens)})"
     if name in ("left", "right"):
@@ -187,7 +195,7 @@ def _math_atom(tokens: list[str]) -> str:
     if name in _WRAPPED:
         return f"{_WRAPPED[name]}({_math_atom(tokens)})"
     if name not in _SYMBOLS:
-        raise ConfigError(f"equation: {token} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
+        raise ConfigError(f"equation: \\{name} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
     return _SYMBOLS[name]
 
 # %% ../../nbs/65_paper.article.ipynb #0a9ff914
@@ -228,6 +236,11 @@ def parsed(text: str) -> list[dict]:
     tokens = mistune.create_markdown(renderer=None, plugins=["table", "math"])(text)
     return [t for t in tokens if isinstance(t, dict) and t["type"] != "blank_line"]
 
+# %% ../../nbs/65_paper.article.ipynb #0fef4d45
+def anchor(text: str) -> str:
+    "The name that a heading has in a page."
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
 # %% ../../nbs/65_paper.article.ipynb #03c05eef
 def plain_text(tokens: list[dict]) -> str:
     "The letters of a tree."
@@ -241,6 +254,14 @@ class Block:
     token: dict
     name: str = ""
     caption: list[dict] | None = None
+
+# %% ../../nbs/65_paper.article.ipynb #cc4ca1a1
+def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
+    "A caption without what holds for the whole article."
+    own = read_json(named(stem))["settings"]
+    text = re.sub(r"(Corpus: \S+\. Preset: \S+\. Scale: ).*", "", plain_text(caption or []), flags=re.S).strip()
+    other = own["seeds"] != context.settings["seeds"]
+    return [{"type": "text", "raw": text + (f" Seeds: {', '.join(map(str, own['seeds']))}." if other else "")}]
 
 # %% ../../nbs/65_paper.article.ipynb #a9999be7
 def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
@@ -262,18 +283,11 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
         elif token["type"] not in ("thematic_break", "block_html"):
             yield Block("token", token)
 
-# %% ../../nbs/65_paper.article.ipynb #cc4ca1a1
-def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
-    "A caption without what holds for the whole article."
-    own = read_json(named(stem))["settings"]
-    text = re.sub(r"(Corpus: \S+\. Preset: \S+\. Scale: ).*", "", plain_text(caption or []), flags=re.S).strip()
-    other = own["seeds"] != context.settings["seeds"]
-    return [{"type": "text", "raw": text + (f" Seeds: {', '.join(map(str, own['seeds']))}." if other else "")}]
-
-# %% ../../nbs/65_paper.article.ipynb #29403ebd
-def html_inline(tokens: list[dict], context: Context) -> str:
-    "A line of the tree as HTML."
-    return "".join(_html_token(t, context) for t in tokens)
+# %% ../../nbs/65_paper.article.ipynb #be42f71b
+def mathml(latex: str, display: str) -> str:
+    "An equation as MathML."
+    from latex2mathml.converter import convert
+    return convert(" ".join(latex.replace(r"\tfrac", r"\frac").split()), display=display)
 
 # %% ../../nbs/65_paper.article.ipynb #7f913684
 def _html_words(text: str, context: Context) -> str:
@@ -289,7 +303,14 @@ def _html_words(text: str, context: Context) -> str:
     return _MARK.sub(note, html.escape(text, quote=False).replace(" ± ", "\u00a0±\u00a0"))
 
 # %% ../../nbs/65_paper.article.ipynb #b1b91865
+_TAGS = {"emphasis": "em", "strong": "strong", "paragraph": "p", "block_text": "span", "list_item": "li"}
+
+def html_inline(tokens: list[dict], context: Context) -> str:
+    "A line of the tree as HTML."
+    return "".join(_html_token(t, context) for t in tokens)
+
 def _html_token(token: dict, context: Context) -> str:
+    "One token of a line, with those inside it."
     kind, raw = token["type"], token.get("raw", "")
     if kind == "text":
         return _html_words(raw, context)
@@ -307,25 +328,40 @@ def _html_token(token: dict, context: Context) -> str:
         return f'<a href="{"#" + key if key else html.escape(url)}">{inner}</a>'
     return f"<{_TAGS[kind]}>{inner}</{_TAGS[kind]}>"
 
-# %% ../../nbs/65_paper.article.ipynb #11789a8f
-_TAGS = {"emphasis": "em", "strong": "strong", "paragraph": "p", "block_text": "span", "list_item": "li"}
+# %% ../../nbs/65_paper.article.ipynb #81ab0cb7
+def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
+    "Cells of the head and of each row of a table."
+    head, body = token["children"]
+    cells = lambda row: [cell["children"] for cell in row["children"]]
+    return cells(head), [cells(row) for row in body["children"]]
 
-def mathml(latex: str, display: str) -> str:
-    "An equation as MathML, which browsers draw by themselves."
-    from latex2mathml.converter import convert
-    return convert(" ".join(latex.replace(r"\tfrac", r"\frac").split()), display=display)
+# %% ../../nbs/65_paper.article.ipynb #f7ea09d5
+def _html_table(block: Block, context: Context) -> str:
+    "A table with its caption above."
+    head, rows = table_rows(block.token)
+    line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
+    caption = f"<figcaption>{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
+    body = "".join(line("td", r) for r in rows)
+    return (
+        f'<figure id="tab-{block.name}" class="table">{caption}<div class="wide"><table>'
+        f'<thead>{line("th", head)}</thead><tbody>{body}</tbody></table></div></figure>'
+    )
+
+def _html_figure(block: Block, context: Context) -> str:
+    "A picture, carried along, with its caption below."
+    data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
+    caption = html_inline(block.caption or [], context)
+    picture = f'<img alt="{block.name}" src="data:image/png;base64,{data}">'
+    return f'<figure id="fig-{block.name}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 # %% ../../nbs/65_paper.article.ipynb #712f0a26
 def html_block(block: Block, context: Context) -> str:
     "A part of the text as HTML."
-    token = block.token
+    token, within = block.token, lambda part: "".join(html_block(Block("token", t), context) for t in part["children"])
     if block.kind == "table":
         return _html_table(block, context)
     if block.kind == "figure":
-        data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
-        caption = html_inline(block.caption or [], context)
-        picture = f'<img alt="{block.name}" src="data:image/png;base64,{data}">'
-        return f'<figure id="fig-{block.name}">{picture}<figcaption>{caption}</figcaption></figure>'
+        return _html_figure(block, context)
     if token["type"] == "heading":
         level, inner = min(6, token["attrs"]["level"] + 1), html_inline(token["children"], context)
         return f'<h{level} id="{anchor(unmarked(plain_text(token["children"])))}">{inner}</h{level}>'
@@ -335,38 +371,11 @@ def html_block(block: Block, context: Context) -> str:
         return f"<pre>{html.escape(token['raw'])}</pre>"
     if token["type"] == "list":
         tag = "ol" if token["attrs"]["ordered"] else "ul"
-        items = "".join(
-            "<li>" + "".join(html_block(Block("token", t), context) for t in item["children"]) + "</li>"
-            for item in token["children"]
-        )
+        items = "".join(f"<li>{within(item)}</li>" for item in token["children"])
         return f"<{tag}>{items}</{tag}>"
     if token["type"] == "block_quote":
-        return "".join(html_block(Block("token", t), context) for t in token["children"])
+        return within(token)
     return _html_token(token, context)
-
-# %% ../../nbs/65_paper.article.ipynb #0fef4d45
-def anchor(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-# %% ../../nbs/65_paper.article.ipynb #81ab0cb7
-def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
-    "Cells of the head and of each row of a table."
-    head, body = token["children"]
-    return [c["children"] for c in head["children"]], [
-        [c["children"] for c in row["children"]] for row in body["children"]
-    ]
-
-# %% ../../nbs/65_paper.article.ipynb #f7ea09d5
-def _html_table(block: Block, context: Context) -> str:
-    head, rows = table_rows(block.token)
-    line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
-    caption = f"<figcaption>{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
-    return (
-        f'<figure id="tab-{block.name}" class="table">{caption}<div '
-        f'class="wide"><table><thead>{line("th", head)}</thead><tbody>'
-        + "".join(line("td", r) for r in rows)
-        + "</tbody></table></div></figure>"
-    )
 
 # %% ../../nbs/65_paper.article.ipynb #44684b96
 def typst_words(text: str) -> str:
@@ -374,13 +383,13 @@ def typst_words(text: str) -> str:
     text = re.sub(r" (±|\[(?=[-0-9])) ?", lambda f: f"\u00a0{f[1]}" + ("\u00a0" if f[1] == "±" else ""), unmarked(text))
     return f"#{json.dumps(text, ensure_ascii=False)};" if text else ""
 
-# %% ../../nbs/65_paper.article.ipynb #33e370d8
+# %% ../../nbs/65_paper.article.ipynb #d7ae494c
 def typst_inline(tokens: list[dict], context: Context) -> str:
     "A line of the tree as typst's markup."
     return "".join(_typst_token(t, context) for t in tokens)
 
-# %% ../../nbs/65_paper.article.ipynb #d7ae494c
 def _typst_token(token: dict, context: Context) -> str:
+    "One token of a line, with those inside it."
     kind, raw = token["type"], token.get("raw", "")
     if kind == "text":
         return typst_words(raw)
@@ -400,30 +409,6 @@ def _typst_token(token: dict, context: Context) -> str:
         return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
     return inner
 
-# %% ../../nbs/65_paper.article.ipynb #5b64500c
-def typst_block(block: Block, context: Context) -> str:
-    "A part of the text as typst's markup."
-    token = block.token
-    if block.kind == "table":
-        return _typst_table(block, context)
-    if block.kind == "figure":
-        return _typst_figure(block, context)
-    if token["type"] == "heading":
-        return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
-    if token["type"] == "block_math":
-        return f"$ {typst_math(token['raw'])} $"
-    if token["type"] == "block_code":
-        return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
-    if token["type"] == "list":
-        items = ", ".join(
-            "[" + " ".join(typst_block(Block("token", t), context) for t in item["children"]) + "]"
-            for item in token["children"]
-        )
-        return f"#{'enum' if token['attrs']['ordered'] else 'list'}({items})"
-    if token["type"] == "block_quote":
-        return "\n".join(typst_block(Block("token", t), context) for t in token["children"])
-    return typst_inline(token["children"], context)
-
 # %% ../../nbs/65_paper.article.ipynb #894ef758
 def _size(png: Path) -> tuple[float, float]:  # cm, as `save_figure` draws 200 dots an inch
     "Width and height of a picture in print."
@@ -442,7 +427,8 @@ def _typst_figure(block: Block, context: Context) -> str:
     "A picture of one column, or of both where it is wide; never enlarged, never higher than half a page."
     wide, high = _size(context.figures/f"{block.name}.png")
     whole = wide > 11 or context.appendix
-    across = min(1., wide/(17.6 if whole else 8.4), wide/high*11/(17.6 if whole else 8.4))
+    room = 17.6 if whole else 8.4  # cm across
+    across = min(1., wide/room, wide/high*11/room)
     caption = typst_inline(block.caption or [], context)
     return f'#figure({_placed(whole, context)}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{caption}])'
 
@@ -470,6 +456,27 @@ def _typst_table(block: Block, context: Context) -> str:
     caption = typst_inline(block.caption or [], context)
     return f"#figure({_placed(whole, context)}kind: table, {small}, caption: [{caption}])"
 
+# %% ../../nbs/65_paper.article.ipynb #5b64500c
+def typst_block(block: Block, context: Context) -> str:
+    "A part of the text as typst's markup."
+    token, within = block.token, lambda part: (typst_block(Block("token", t), context) for t in part["children"])
+    if block.kind == "table":
+        return _typst_table(block, context)
+    if block.kind == "figure":
+        return _typst_figure(block, context)
+    if token["type"] == "heading":
+        return f"#heading(level: {token['attrs']['level']})[{typst_inline(token['children'], context)}]"
+    if token["type"] == "block_math":
+        return f"$ {typst_math(token['raw'])} $"
+    if token["type"] == "block_code":
+        return f"#raw({json.dumps(token['raw'], ensure_ascii=False)}, block: true)"
+    if token["type"] == "list":
+        items = ", ".join(f"[{' '.join(within(item))}]" for item in token["children"])
+        return f"#{'enum' if token['attrs']['ordered'] else 'list'}({items})"
+    if token["type"] == "block_quote":
+        return "\n".join(within(token))
+    return typst_inline(token["children"], context)
+
 # %% ../../nbs/65_paper.article.ipynb #a0553400
 LICENCES = {
     "synthetic": "made by this package, MIT",
@@ -479,7 +486,27 @@ LICENCES = {
 }
 
 def _shown(values: list) -> str:
+    "What several records say of one thing."
     return "; ".join(sorted({str(v) for v in values if v is not None})) or "not recorded"
+
+# %% ../../nbs/65_paper.article.ipynb #81e4324c
+def costs_in_words(folder: str | Path) -> str:
+    "How much time all nodes took."
+    total = stage_costs(read_costs(folder)).iloc[-1]
+    hours = lambda seconds: "not recorded" if pd.isna(seconds) else f"{three_digits(seconds/3600)} h"
+    took = f"{hours(total['all_seconds'])} in sum, {hours(total['all_cpu_seconds'])} of processor time"
+    return f"{int(total['nodes'])} nodes, {took}; at most {total['peak_memory_mb']:.0f} MB"
+
+# %% ../../nbs/65_paper.article.ipynb #50cf2448
+def _code_of(made: list[dict]) -> str:
+    "The commits that records were made at."
+    commits = _shown([(m.get("commit") or "unknown")[:8] for m in made])
+    return f"commits of the records: {commits}; {sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them"
+
+def _corpora_of(records: list[dict]) -> str:
+    "The corpora that records were made from, by content."
+    read = [item for r in records for item in r["reads"].items()]
+    return _shown([f"{name.removeprefix('corpus ')}, content {content}" for name, content in read if name.startswith("corpus ")])
 
 # %% ../../nbs/65_paper.article.ipynb #fee71419
 def made_with(paper: Paper) -> str:
@@ -489,18 +516,12 @@ def made_with(paper: Paper) -> str:
     if not records:
         raise DataError(f"{folder}: no record; expected those of the run")
     made, settings = [r["made_by"] for r in records], paper.settings()
-    packages = sorted({p for m in made for p in m.get("versions", {})})
-    corpora = {
-        f"{n.removeprefix('corpus ')}, content {c}"
-        for r in records
-        for n, c in r["reads"].items()
-        if n.startswith("corpus ")
-    }
+    corpus, packages = settings["corpus"], sorted({p for m in made for p in m.get("versions", {})})
+    source = "" if corpus == "synthetic" else " SOURCE=PATH"
     rows = {
         "Claims": "registered in `nbs/paper/claims.yaml`, judged by code in Table 5 (`table_5`)",
-        "Code": f"commits of the records: {_shown([(m.get('commit') or 'unknown')[:8] for m in made])}; "
-                f"{sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them",
-        "Data": f"{_shown(list(corpora))}; licence: {LICENCES.get(settings['corpus'], 'that of its owner')}",
+        "Code": _code_of(made),
+        "Data": f"{_corpora_of(records)}; licence: {LICENCES.get(corpus, 'that of its owner')}",
         "Splits": "train, validation and test as the corpus has them; what is chosen is chosen on validation",
         "Scale": settings["scale"],
         "Seeds": ", ".join(map(str, settings["seeds"])),
@@ -508,19 +529,11 @@ def made_with(paper: Paper) -> str:
         "Packages": "; ".join(f"{p} {_shown([m.get('versions', {}).get(p) for m in made])}" for p in packages),
         "Device": _shown([m.get("device") for m in made]),
         "Compute": costs_in_words(folder),
-        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={settings['corpus']}"
-        + ("`" if settings["corpus"] == "synthetic" else " SOURCE=PATH`"),
+        "To run it again": f"`make paper PRESET={settings['preset']} CORPUS={corpus}{source}`",
         "Tables from records alone": "`make tables`, then `make article`",
         "Licence": "MIT for code and text",
     }
     return "\n".join(["| Item | As recorded |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
-
-# %% ../../nbs/65_paper.article.ipynb #81e4324c
-def costs_in_words(folder: str | Path) -> str:
-    "How much time all nodes took."
-    total = stage_costs(read_costs(folder)).iloc[-1]
-    hours = lambda seconds: "not recorded" if pd.isna(seconds) else f"{three_digits(seconds/3600)} h"
-    return f"{int(total['nodes'])} nodes, {hours(total['all_seconds'])} in sum, {hours(total['all_cpu_seconds'])} of processor time; at most {total['peak_memory_mb']:.0f} MB"
 
 # %% ../../nbs/65_paper.article.ipynb #e6972def
 TYPST = """#set document(title: TITLE, author: "The FSQ-MARDM authors", date: none)
@@ -549,20 +562,29 @@ TYPST = """#set document(title: TITLE, author: "The FSQ-MARDM authors", date: no
   OPENS
 ]
 """
+
+# %% ../../nbs/65_paper.article.ipynb #566273b9
 STYLE = """
 :root{color-scheme:light}*{box-sizing:border-box}
-body{margin:0 auto;max-width:52rem;padding:1rem 1.1rem 4rem;font:17px/1.55 Georgia,'Times New Roman',serif;color:#222;background:#fff;overflow-wrap:break-word}
-h1{font-size:1.75rem;line-height:1.2}h2{font-size:1.35rem;margin-top:2.2em}h3{font-size:1.1rem;margin-top:1.7em}h1,h2,h3,nav,table,figcaption{font-family:system-ui,sans-serif}
+body{margin:0 auto;max-width:52rem;padding:1rem 1.1rem 4rem;font:17px/1.55 Georgia,'Times New Roman',serif;color:#222;background:#fff;\
+overflow-wrap:break-word}
+h1{font-size:1.75rem;line-height:1.2}h2{font-size:1.35rem;margin-top:2.2em}h3{font-size:1.1rem;margin-top:1.7em}\
+h1,h2,h3,nav,table,figcaption{font-family:system-ui,sans-serif}
 a{color:#1f4e79}code,pre{font-size:.85em;background:#f4f4f4;overflow-wrap:anywhere}pre{overflow:auto;padding:.6em}
-figure{margin:1.6em 0}img{max-width:100%;height:auto;display:block;margin:auto}figcaption{font-size:.8rem;line-height:1.4;color:#444;margin:.5em 0}
-.wide,.math{overflow-x:auto;max-width:100%}table{border-collapse:collapse;font-size:.76rem;line-height:1.3}thead{border-top:2px solid #222;border-bottom:1px solid #222}tbody{border-bottom:2px solid #222}
-td,th{padding:.28em .6em;text-align:left;vertical-align:top}td:not(:first-child){font-variant-numeric:tabular-nums}data{border-bottom:1px dotted #999;cursor:help}
+figure{margin:1.6em 0}img{max-width:100%;height:auto;display:block;margin:auto}\
+figcaption{font-size:.8rem;line-height:1.4;color:#444;margin:.5em 0}
+.wide,.math{overflow-x:auto;max-width:100%}table{border-collapse:collapse;font-size:.76rem;line-height:1.3}\
+thead{border-top:2px solid #222;border-bottom:1px solid #222}tbody{border-bottom:2px solid #222}
+td,th{padding:.28em .6em;text-align:left;vertical-align:top}td:not(:first-child){font-variant-numeric:tabular-nums}\
+data{border-bottom:1px dotted #999;cursor:help}
 nav{font-size:.85rem;border-left:3px solid #ddd;padding-left:1em}nav a{display:block}.by{color:#666}ul,ol{padding-left:1.4em}
 """
 
+# %% ../../nbs/65_paper.article.ipynb #a1403e07
 def _policy(style: str) -> str:
     "The content security policy of the page: its own style and the pictures that it carries, nothing else."
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'; base-uri 'none'; form-action 'none'"
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 # %% ../../nbs/65_paper.article.ipynb #4cf58429
 SECTIONS = (
@@ -586,18 +608,22 @@ def section(said: list[str]) -> Section:
     tree = [t for text in said for t in parsed(text)]
     title = plain_text(tree.pop(0)["children"])
     rest = [t for t in tree if t["type"] != "block_quote"]
-    ends = next(
-        (k for k, t in enumerate(rest) if t["type"] == "heading" and plain_text(t["children"]) == "References"),
-        len(rest),
-    )
+    called = lambda t, name: t["type"] == "heading" and plain_text(t["children"]) == name
+    ends = next((k for k, t in enumerate(rest) if called(t, "References")), len(rest))
     for t in rest:
-        if t["type"] == "heading" and plain_text(t["children"]) == "Limits":
-            t["attrs"]["level"] = 1
+        if called(t, "Limits"):
+            t["attrs"]["level"] = 1  # a section of the article
     return Section(title, rest[:ends])
 
 # %% ../../nbs/65_paper.article.ipynb #e730980b
 def heading(text: str, level: int = 1) -> dict:
     return {"type": "heading", "attrs": {"level": level}, "children": [{"type": "text", "raw": text}]}
+
+# %% ../../nbs/65_paper.article.ipynb #d01eb42a
+def _after_label(children: list[dict]) -> list[dict]:
+    "A paragraph without its bold first word."
+    rest = children[1:]
+    return [{**rest[0], "raw": rest[0]["raw"].lstrip()}, *rest[1:]] if rest and rest[0]["type"] == "text" else rest
 
 # %% ../../nbs/65_paper.article.ipynb #22601319
 @dataclass
@@ -612,77 +638,57 @@ class Article:
 def assemble(sections: list[Section], context: Context) -> Article:
     "The sections as one text."
     first, *others, last = sections
-    abstract = next(
-        k
-        for k, t in enumerate(first.tree)
-        if t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract.")
-    )
-    tree = [
-        heading("Abstract"),
-        {**first.tree[abstract], "children": _after_label(first.tree[abstract]["children"])},
-        heading("Introduction"),
-        *first.tree[:abstract],
-        *first.tree[abstract + 1 :],
-    ]
+    opening = lambda t: t["type"] == "paragraph" and plain_text(t["children"]).startswith("Abstract.")
+    at = next(k for k, t in enumerate(first.tree) if opening(t))
+    abstract = {**first.tree[at], "children": _after_label(first.tree[at]["children"])}
+    tree = [heading("Abstract"), abstract, heading("Introduction"), *first.tree[:at], *first.tree[at + 1:]]
     for s in others:
         tree += [heading(s.title), *s.tree]
-    pictured = (context.figures/"method.png").is_file()
-    opens = (
-        list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context)) if pictured else []
-    )
-    return Article(
-        first.title, opens, list(blocks(tree, context)), list(blocks([heading(last.title), *last.tree], context))
-    )
+    opens: list[Block] = []
+    if (context.figures/"method.png").is_file():
+        opens = list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context))
+    appendix = [heading(last.title), *last.tree]
+    return Article(first.title, opens, list(blocks(tree, context)), list(blocks(appendix, context)))
 
-# %% ../../nbs/65_paper.article.ipynb #d01eb42a
-def _after_label(children: list[dict]) -> list[dict]:
-    "A paragraph without its bold first word."
-    rest = children[1:]
-    return [{**rest[0], "raw": rest[0]["raw"].lstrip()}, *rest[1:]] if rest and rest[0]["type"] == "text" else rest
+# %% ../../nbs/65_paper.article.ipynb #2ec78894
+def in_list(context: Context) -> list[str]:
+    "Keys of what was cited, by author and year."
+    place = lambda key: (context.bibliography[key]["author"].lower(), context.bibliography[key]["year"])
+    return sorted(context.used, key=place)
+
+def _entry(key: str, context: Context) -> list[dict]:
+    "One entry of the list, as a line of the tree."
+    return parsed(re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key])))[0]["children"]
 
 # %% ../../nbs/65_paper.article.ipynb #dc76d855
 def article_html(article: Article, context: Context) -> str:
     "One page that needs nothing else."
     context.appendix = False
-    opens, body = (["\n".join(html_block(b, context) for b in part) for part in (article.opens, article.body)])
-    appendix = "\n".join(html_block(b, context) for b in article.appendix)
-    items = "".join(
-        f'<p id="{k}">{html_inline(parsed(_entry(k, context))[0]["children"], context)}</p>' for k in in_list(context)
-    )
-    tops = [
-        plain_text(b.token["children"])
-        for b in (*article.body, *article.appendix)
-        if b.token["type"] == "heading" and b.token["attrs"]["level"] == 1
-    ]
-    links = "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
-    page = (Path(context.figures)/"companion.html").is_file()
-    beside = (
-        '<p class="by">Beside this page: <a href="companion.html">the grid to turn, a token to move, a denoising path to '
-        'play</a>.</p>'
-        if page
-        else ""
-    )
+    opens, body, appendix = ("\n".join(html_block(b, context) for b in part) for part in (article.opens, article.body, article.appendix))
+    items = "".join(f'<p id="{k}">{html_inline(_entry(k, context), context)}</p>' for k in in_list(context))
+    title = html.escape(article.title)
+    policy = _policy(STYLE)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
-        'content="width=device-width,initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" '
-        f'content="{_policy(STYLE)}"><title>{html.escape(article.title)}</title><link rel="icon" '
-        f'href="data:,"><style>{STYLE}</style></head><body>'
-        f'<h1>{html.escape(article.title)}</h1><p class="by">The FSQ-MARDM authors. Rest on a number that is underlined '
-        f'to see the records that it comes from.</p>{opens}{beside}<nav>{links}</nav>\n{body}\n'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{title}</title>'
+        f'<link rel="icon" href="data:,"><style>{STYLE}</style></head><body><h1>{title}</h1>'
+        '<p class="by">The FSQ-MARDM authors. Rest on a number that is underlined to see the records that it comes from.</p>'
+        f"{opens}{_beside(context)}<nav>{_contents(article)}</nav>\n{body}\n"
         f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n'
     )
 
-# %% ../../nbs/65_paper.article.ipynb #e258d1dc
-def _entry(key: str, context: Context) -> str:
-    return re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key]))
+def _contents(article: Article) -> str:
+    "Links to the sections."
+    tokens = [b.token for b in (*article.body, *article.appendix)]
+    tops = [plain_text(t["children"]) for t in tokens if t["type"] == "heading" and t["attrs"]["level"] == 1]
+    return "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
 
-# %% ../../nbs/65_paper.article.ipynb #2ec78894
-def in_list(context: Context) -> list[str]:
-    "Keys of what was cited, by author and year."
-    return sorted(
-        context.used, key=lambda k: (context.bibliography[k]["author"].lower(), context.bibliography[k]["year"])
-    )
+def _beside(context: Context) -> str:
+    "A line on the page to take in hand, where there is one."
+    if not (Path(context.figures)/"companion.html").is_file():
+        return ""
+    link = '<a href="companion.html">the grid to turn, a token to move, a denoising path to play</a>'
+    return f'<p class="by">Beside this page: {link}.</p>'
 
 # %% ../../nbs/65_paper.article.ipynb #ff602aad
 def article_typst(article: Article, context: Context) -> str:
@@ -692,34 +698,27 @@ def article_typst(article: Article, context: Context) -> str:
         f'#image("{b.name}.pdf", width: 96%)\n#align(left, text(size: 7.8pt)[{typst_inline(b.caption or [], context)}])'
         for b in article.opens
     )
-    parts = [TYPST.replace("TITLE", title).replace("OPENS", opens)]
-    for b in article.body:
-        text = typst_block(b, context)
-        parts.append(
-            text.replace("#heading(", "#heading(numbering: none, ")
-            if plain_text(b.token.get("children", [])) == "Abstract"
-            else text
-        )
+    body = [typst_block(b, context) for b in article.body]
+    for k, b in enumerate(article.body):
+        if plain_text(b.token.get("children", [])) == "Abstract":
+            body[k] = body[k].replace("#heading(", "#heading(numbering: none, ")
     context.appendix = True
     appendix = [typst_block(b, context) for b in article.appendix]
     context.appendix = False
-    parts += [
-        "#heading(numbering: none)[References]",
-        "#set text(size: 8pt)",
-        "#set par(justify: false, hanging-indent: 1em)",
-    ]
-    parts += [
-        f"#block(spacing: .6em)[{typst_inline(parsed(_entry(k, context))[0]['children'], context)} #metadata(none) "
-        f"<ref-{k}>]"
-        for k in in_list(context)
-    ]
-    parts += [
-        "#set page(flipped: true, columns: 1, margin: 1.5cm)",
-        "#counter(heading).update(0)",
-        '#set heading(numbering: "A.1")',
-        *appendix,
-    ]
+    parts = [TYPST.replace("TITLE", title).replace("OPENS", opens), *body, *_typst_references(context), *_APPENDIX, *appendix]
     return "\n\n".join(parts) + "\n"
+
+_APPENDIX = (  # a page on its side, counted anew
+    "#set page(flipped: true, columns: 1, margin: 1.5cm)",
+    "#counter(heading).update(0)",
+    '#set heading(numbering: "A.1")',
+)
+
+def _typst_references(context: Context) -> list[str]:
+    "The list of what was cited, each under the name that citations link to."
+    how = ["#heading(numbering: none)[References]", "#set text(size: 8pt)", "#set par(justify: false, hanging-indent: 1em)"]
+    entry = lambda k: f"#block(spacing: .6em)[{typst_inline(_entry(k, context), context)} #metadata(none) <ref-{k}>]"
+    return [*how, *map(entry, in_list(context))]
 
 # %% ../../nbs/65_paper.article.ipynb #ac68fc96
 def set_pdf(
@@ -768,20 +767,14 @@ def build_article(
     made = {"notebook": ARTICLE, **settings, "parameters": {}}
     return write_artefact(Path(out or figures)/ARTICLE, parts, made, reads).with_name(f"{ARTICLE}.pdf")
 
-# %% ../../nbs/65_paper.article.ipynb #782d1809
-def crate(
-    root: Path,  # folder with `tables` and `figures`
-    title: str, settings: dict,
-    records: Sequence[dict],
-) -> dict:
-    "Article, tables, figures, records and code as linked data."
-    root = root.resolve()
+# %% ../../nbs/65_paper.article.ipynb #f448813c
+def _file_entities(root: Path) -> list[dict]:
+    "A file each of tables, figures and records, by content."
     folders = [p for p in (root/"tables", root/"figures", records_folder(root/"tables/table_2.csv")) if p.is_dir()]
     files = sorted({p for folder in folders for p in folder.iterdir() if p.is_file()})
-    name = lambda p: p.relative_to(root).as_posix()
-    parts = [
+    return [
         {
-            "@id": name(p),
+            "@id": p.relative_to(root).as_posix(),
             "@type": "File",
             "name": p.name,
             "contentSize": str(p.stat().st_size),
@@ -789,29 +782,50 @@ def crate(
         }
         for p in files
     ]
-    code = {"@id": "#code", "@type": "SoftwareSourceCode", "name": "fsq-mardm", "programmingLanguage": "Python",
-            "version": ", ".join(sorted({(r["made_by"].get("commit") or "unknown")[:8] for r in records}))}
-    about = {
+
+# %% ../../nbs/65_paper.article.ipynb #782d1809
+_AUTHORS = {"@id": "#authors", "@type": "Organization", "name": "The FSQ-MARDM authors"}
+_LICENCE = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
+_OWN = {
+    "@id": "ro-crate-metadata.json",
+    "@type": "CreativeWork",
+    "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+    "about": {"@id": "./"},
+}
+
+def _dataset(title: str, settings: dict, date: str, parts: Sequence[dict]) -> dict:
+    "The deposit as a whole."
+    seeds = ", ".join(map(str, settings["seeds"]))
+    run = f"corpus {settings['corpus']}, preset {settings['preset']}, seeds {seeds}"
+    return {
         "@id": "./",
         "@type": "Dataset",
         "name": title,
-        "license": {"@id": "https://spdx.org/licenses/MIT"},
-        "author": {"@id": "#authors"},
-        "datePublished": max(r["made_by"]["time"] for r in records)[:10],
+        "license": {"@id": _LICENCE["@id"]},
+        "author": {"@id": _AUTHORS["@id"]},
+        "datePublished": date,
         "mainEntity": {"@id": f"figures/{ARTICLE}.pdf"},
-        "description": f"Article, tables, figures and records: corpus {settings['corpus']}, preset {settings['preset']}, "
-                       f"seeds {', '.join(map(str, settings['seeds']))}.",
-        "hasPart": [{"@id": p["@id"]} for p in (*parts, code)],
+        "description": f"Article, tables, figures and records: {run}.",
+        "hasPart": [{"@id": p["@id"]} for p in parts],
     }
-    own = {
-        "@id": "ro-crate-metadata.json",
-        "@type": "CreativeWork",
-        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
-        "about": {"@id": "./"},
+
+# %% ../../nbs/65_paper.article.ipynb #4161de09
+def crate(
+    root: Path,  # folder with `tables` and `figures`
+    title: str, settings: dict,
+    records: Sequence[dict],
+) -> dict:
+    "Article, tables, figures, records and code as linked data."
+    files = _file_entities(root.resolve())
+    commits = sorted({(r["made_by"].get("commit") or "unknown")[:8] for r in records})
+    code = {"@id": "#code", "@type": "SoftwareSourceCode", "name": "fsq-mardm", "programmingLanguage": "Python",
+            "version": ", ".join(commits)}
+    date = max(r["made_by"]["time"] for r in records)[:10]
+    about = _dataset(title, settings, date, (*files, code))
+    return {
+        "@context": "https://w3id.org/ro/crate/1.1/context",
+        "@graph": [_OWN, about, _AUTHORS, _LICENCE, code, *files],
     }
-    authors = {"@id": "#authors", "@type": "Organization", "name": "The FSQ-MARDM authors"}
-    licence = {"@id": "https://spdx.org/licenses/MIT", "@type": "CreativeWork", "name": "MIT License"}
-    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": [own, about, authors, licence, code, *parts]}
 
 # %% ../../nbs/65_paper.article.ipynb #055e250c
 def make_article(
@@ -822,9 +836,8 @@ def make_article(
     run = Path(run)
     pdf = build_article(run/"tables", run/"figures", notebooks, bibliography)
     records = [read_record(p) for p in record_paths(records_folder(run/"tables/table_2.csv"))]
-    title = plain_text(
-        parsed("".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"]))[0]["children"]
-    )
+    first = "".join(read_json(Path(notebooks)/f"{SECTIONS[0]}.ipynb")["cells"][0]["source"])
+    title = plain_text(parsed(first)[0]["children"])
     described = write_json(run/"ro-crate-metadata.json", crate(run, title, Paper(run/"tables").settings(), records))
     return [pdf, pdf.with_suffix(".html"), described]
 

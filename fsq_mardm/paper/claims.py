@@ -49,44 +49,55 @@ class Hypothesis:
         "Hash of what is tested; the words around it may be mended later."
         return fingerprint({k: v for k, v in asdict(self).items() if k not in ("short", "source", "note")})
 
-# %% ../../nbs/63_paper.claims.ipynb #5c9e11f0
+# %% ../../nbs/63_paper.claims.ipynb #5fdc33cb
 class _EachKeyOnce(yaml.SafeLoader):
     "Plain values only, and no key twice."
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]
         twice = next((k for k in keys if keys.count(k) > 1), None)
-        line = node.start_mark.line + 1
-        if twice is not None: raise ConfigError(f"line {line}: the key {shown(twice)} stands twice; expected each key once")
+        if twice is not None:
+            line = node.start_mark.line + 1
+            raise ConfigError(f"line {line}: the key {shown(twice)} stands twice; expected each key once")
         return super().construct_mapping(node, deep)
 
+# %% ../../nbs/63_paper.claims.ipynb #5c9e11f0
 def _checked(where: str, entry, known: dict, needed: tuple) -> dict:
     "A mapping with known keys of the right kind."
-    if not isinstance(entry, dict): raise ConfigError(f"{where}: found {shown(entry)}, expected a mapping")
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: found {shown(entry)}, expected a mapping")
     for key, value in entry.items():
-        if key not in known: raise ConfigError(f"{where}: unknown key {shown(key)}; expected one of {', '.join(known)}")
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {shown(key)}; expected one of {', '.join(known)}")
         if not isinstance(value, known[key]) or isinstance(value, bool):
             names = [k.__name__ for k in np.atleast_1d(np.array(known[key], object))]
             raise ConfigError(f"{where}: {key}: found {shown(value)}, expected {' or '.join(names)}")
     missing = [k for k in needed if k not in entry]
-    if missing: raise ConfigError(f"{where}: {missing[0]} is missing; expected {', '.join(needed)}")
+    if missing:
+        raise ConfigError(f"{where}: {missing[0]} is missing; expected {', '.join(needed)}")
     return entry
 
-# %% ../../nbs/63_paper.claims.ipynb #91d6c3b2
+# %% ../../nbs/63_paper.claims.ipynb #45edd0fd
 def _margin(where: str, value, log: bool) -> tuple[float | None, bool]:
     "The margin as `stats.verdict` takes it, and whether it is a percentage."
-    if value is None: return None, False
+    if value is None:
+        return None, False
     relative = isinstance(value, str)
-    try: number = float(value.removesuffix("%")) if relative else float(value)
-    except ValueError: number = math.nan
+    try:
+        number = float(value.removesuffix("%")) if relative else float(value)
+    except ValueError:
+        number = math.nan
     if relative and not value.rstrip().endswith("%") or not 0 < number < math.inf:
         raise ConfigError(f"{where}: margin: found {shown(value)}, expected a number above 0 or a percentage as '5 %'")
-    if log and not relative: raise ConfigError(f"{where}: margin: found {shown(value)}, expected a percentage for a ratio")
+    if log and not relative:
+        raise ConfigError(f"{where}: margin: found {shown(value)}, expected a percentage for a ratio")
     return (1 + number/100 if relative else number), relative
 
+# %% ../../nbs/63_paper.claims.ipynb #91d6c3b2
 def _rows(where: str, methods: list, contrast: str, chosen: bool) -> tuple:
     "The rows that are compared."
     expected = 1 if contrast == "value" else 2
-    if len(methods) != expected: raise ConfigError(f"{where}: methods: found {len(methods)}, expected {expected} for a {contrast}")
+    if len(methods) != expected:
+        raise ConfigError(f"{where}: methods: found {len(methods)}, expected {expected} for a {contrast}")
     rows = tuple(tuple(m) if isinstance(m, list) else m for m in methods)
     names = [n for m in rows for n in (m if isinstance(m, tuple) else (m,))]
     if not names or not all(isinstance(n, str) for n in names):
@@ -112,7 +123,8 @@ def _test_of(where: str, e: dict) -> dict:
     if equal == ("side" in e) or e.get("side", "below") not in ("below", "above"):
         allowed = "none for an equivalence" if equal else "below or above"
         raise ConfigError(f"{where}: side: found {shown(e.get('side'))}, expected {allowed}")
-    if equal and "margin" not in e: raise ConfigError(f"{where}: margin is missing; expected one for an equivalence")
+    if equal and "margin" not in e:
+        raise ConfigError(f"{where}: margin is missing; expected one for an equivalence")
     margin, relative = _margin(where, e.get("margin"), log)
     if relative and not (log or equal):
         raise ConfigError(f"{where}: margin: found a percentage, expected a number for a {e['contrast']}")
@@ -131,7 +143,8 @@ def read_hypothesis(
     if test["log"] and test["threshold"] <= 0:
         raise ConfigError(f"{where}: threshold: found {e['threshold']}, expected above 0 for a ratio")
     chosen = e.get("chosen_by")
-    if chosen is not None: _checked(f"{where}: chosen_by", chosen, {"record": str, "metric": str}, ("record", "metric"))
+    if chosen is not None:
+        _checked(f"{where}: chosen_by", chosen, {"record": str, "metric": str}, ("record", "metric"))
     rows = _rows(where, e["methods"], e["contrast"], chosen is not None)
     chosen_by = (chosen["record"], chosen["metric"]) if chosen else ()
     corpora = tuple(e.get("corpora", ()))
@@ -142,15 +155,17 @@ TOP = {"formed_on": list, "judged_from": int, "families": dict, "hypotheses": li
 
 def _consistent(hypotheses: tuple, top: dict, name: str):
     "What one entry cannot know by itself."
-    if any(type(s) is not int or s >= top["judged_from"] for s in top["formed_on"]):
-        raise ConfigError(f"{name}: formed_on: found {shown(top['formed_on'])}, expected seeds below judged_from, {top['judged_from']}")
+    first = top["judged_from"]
+    if any(type(s) is not int or s >= first for s in top["formed_on"]):
+        raise ConfigError(f"{name}: formed_on: found {shown(top['formed_on'])}, expected seeds below judged_from, {first}")
     for h in hypotheses:
         if h.family not in top["families"]:
             raise ConfigError(f"{name}: {h.id}: family: found {shown(h.family)}, expected one of {', '.join(top['families'])}")
         if h.judged_from <= max(top["formed_on"], default=-1):
             raise ConfigError(f"{name}: {h.id}: judged_from: found {h.judged_from}, a seed that formed it")
     twice = next((i for i, n in Counter(h.id for h in hypotheses).items() if n > 1), None)
-    if twice is not None: raise ConfigError(f"{name}: {twice}: found two hypotheses of this id, expected one")
+    if twice is not None:
+        raise ConfigError(f"{name}: {twice}: found two hypotheses of this id, expected one")
 
 # %% ../../nbs/63_paper.claims.ipynb #1ce7049b
 def parse_hypotheses(
@@ -158,9 +173,12 @@ def parse_hypotheses(
     name: str = "claims.yaml",  # as messages begin
 ) -> tuple[Hypothesis, ...]:
     "Every hypothesis in the file's order; `ConfigError` for the first thing that is off."
-    try: found = yaml.load(text, _EachKeyOnce)
-    except ConfigError as e: raise ConfigError(f"{name}: {e}") from None
-    except (yaml.YAMLError, RecursionError) as e: raise ConfigError(f"{name}: not valid YAML ({' '.join(str(e).split())[:200]})") from None
+    try:
+        found = yaml.load(text, _EachKeyOnce)
+    except ConfigError as e:
+        raise ConfigError(f"{name}: {e}") from None
+    except (yaml.YAMLError, RecursionError) as e:
+        raise ConfigError(f"{name}: not valid YAML ({' '.join(str(e).split())[:200]})") from None
     top = _checked(name, found, TOP, tuple(TOP))
     called = lambda i, e: e["id"] if isinstance(e, dict) and isinstance(e.get("id"), str) else f"entry {i + 1}"
     made = tuple(read_hypothesis(e, f"{name}: {called(i, e)}", top["judged_from"]) for i, e in enumerate(top["hypotheses"]))
@@ -173,9 +191,12 @@ def load_hypotheses(
 ) -> tuple[Hypothesis, ...]:
     "The registered hypotheses."
     path = Path(path)
-    if not path.is_file(): raise ConfigError(f"{path}: missing; expected the file of hypotheses")
-    try: text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError: raise ConfigError(f"{path}: not UTF-8; expected the file of hypotheses") from None
+    if not path.is_file():
+        raise ConfigError(f"{path}: missing; expected the file of hypotheses")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not UTF-8; expected the file of hypotheses") from None
     return parse_hypotheses(text, path.name)
 
 # %% ../../nbs/63_paper.claims.ipynb #de5517c9
@@ -190,26 +211,37 @@ def by_seed(
     kind = "evaluation_real" if method == "Real" else kind
     frame = records.get(kind, pd.DataFrame())
     rows = frame[frame.method == method] if "method" in frame else frame[:0]
-    if "protocol" in rows: rows = rows[rows.protocol.isna() | (rows.protocol == "essential")]
-    if len(rows) == 0: raise NotMeasured(f"no record {kind} of {method}")
+    if "protocol" in rows:
+        rows = rows[rows.protocol.isna() | (rows.protocol == "essential")]
+    if len(rows) == 0:
+        raise NotMeasured(f"no record {kind} of {method}")
     rows = rows.dropna(subset=[metric]) if metric in rows else rows[:0]
-    if len(rows) == 0: raise NotMeasured(f"no {metric} in the records {kind} of {method}")
-    seeds = rows.seed if "seed" in rows and method != "Real" else pd.Series([-1]*len(rows))
-    if seeds.isna().any(): raise DataError(f"{rows.record[seeds.isna().to_numpy()].iloc[0]}: no seed among the labels; expected one")
-    if seeds.duplicated().any():
-        raise DataError(f"{rows.record.iloc[-1]}: a second record {kind} of {method} for one seed; expected one a seed")
+    if len(rows) == 0:
+        raise NotMeasured(f"no {metric} in the records {kind} of {method}")
+    seeds = _seeds(rows, kind, method)
     return pd.Series(rows[metric].to_numpy(float), index=seeds.to_numpy().astype(int)), tuple(rows.record)
 
-# %% ../../nbs/63_paper.claims.ipynb #f05c3d7e
+def _seeds(rows: pd.DataFrame, kind: str, method: str) -> pd.Series:
+    "The seed of each record, -1 for real motion; `DataError` where one has none, or two have the same."
+    seeds = rows.seed if "seed" in rows and method != "Real" else pd.Series([-1]*len(rows))
+    if seeds.isna().any():
+        raise DataError(f"{rows.record[seeds.isna().to_numpy()].iloc[0]}: no seed among the labels; expected one")
+    if seeds.duplicated().any():
+        raise DataError(f"{rows.record.iloc[-1]}: a second record {kind} of {method} for one seed; expected one a seed")
+    return seeds
+
+# %% ../../nbs/63_paper.claims.ipynb #1658d216
 def judging_seeds(
     seeds: list,  # those that every method has
     first: int,  # first that may judge
 ) -> tuple[list, bool]:  # those to use, whether they only explore
     "The fresh seeds, or all of them where none is fresh; `NotMeasured` without any."
-    if not seeds: raise NotMeasured("no seed that all methods have")
+    if not seeds:
+        raise NotMeasured("no seed that all methods have")
     fresh = [s for s in seeds if s >= first]
     return (fresh, False) if fresh else (list(seeds), True)
 
+# %% ../../nbs/63_paper.claims.ipynb #f05c3d7e
 def choose(
     methods: tuple,  # candidates; those without a record are left out
     records: dict,
@@ -219,14 +251,18 @@ def choose(
     "The method of the lowest mean on validation, over the seeds that judge; `NotMeasured` where nothing was validated."
     found = {}
     for m in methods:
-        try: found[m] = by_seed(records, kind, metric, m)
-        except NotMeasured: continue
-    if not found: raise NotMeasured(f"no record {kind} of {', '.join(methods)}")
-    seeds, _ = judging_seeds(sorted(set.intersection(*(set(v.index) for v, _ in found.values()))), first)
+        try:
+            found[m] = by_seed(records, kind, metric, m)
+        except NotMeasured:
+            continue
+    if not found:
+        raise NotMeasured(f"no record {kind} of {', '.join(methods)}")
+    shared = set.intersection(*(set(values.index) for values, _ in found.values()))
+    seeds, _ = judging_seeds(sorted(shared), first)
     best = min(found, key=lambda m: found[m][0][seeds].mean())
     return best, f"{best}, chosen on validation among {len(found)}", tuple(n for _, names in found.values() for n in names)
 
-# %% ../../nbs/63_paper.claims.ipynb #14f0f266
+# %% ../../nbs/63_paper.claims.ipynb #b9d709d5
 @dataclass(frozen=True)
 class Evidence:
     "What the records say to a hypothesis."
@@ -236,23 +272,28 @@ class Evidence:
     how: str  # in words
     records: tuple[str, ...]  # names of the records read
 
+# %% ../../nbs/63_paper.claims.ipynb #14f0f266
 def _sides(h: Hypothesis, records: dict) -> tuple[list, list, list]:
     "For each row that is compared: its numbers, how it is called, the records read."
     values, names = [], []
     read: list[str] = []
     for m in h.methods:
+        name = m
         if isinstance(m, tuple):
             kind, metric = h.chosen_by
             m, name, more = choose(m, records, kind, metric, h.judged_from)
             read += more
-        else: name = m
         found, of = by_seed(records, h.record, h.metric, m)
-        values.append(found); names.append(name); read += of
+        values.append(found)
+        names.append(name)
+        read += of
     return values, names, read
 
+# %% ../../nbs/63_paper.claims.ipynb #300791fd
 def _compared(h: Hypothesis, values: list) -> Estimate:
     "The estimate of one contrast, paired by seed."
-    if h.log and min(v.min() for v in values) <= 0: raise NotMeasured(f"{h.metric}: found numbers of 0 or below, which have no ratio")
+    if h.log and min(v.min() for v in values) <= 0:
+        raise NotMeasured(f"{h.metric}: found numbers of 0 or below, which have no ratio")
     return student(values[0]) if h.contrast == "value" else contrast(values[0], values[1], log=h.log)
 
 # %% ../../nbs/63_paper.claims.ipynb #fa90d226
@@ -263,12 +304,14 @@ def evidence(
     "What the records say; `NotMeasured` when they do not."
     values, names, read = _sides(h, records)
     own = [v for v in values if -1 not in v.index]  # real motion has one number for all
-    seeds, exploratory = judging_seeds(sorted(set.intersection(*(set(v.index) for v in own))), h.judged_from)
+    shared = set.intersection(*(set(v.index) for v in own))
+    seeds, exploratory = judging_seeds(sorted(shared), h.judged_from)
     values = [v[seeds] if -1 not in v.index else pd.Series(v[-1], index=seeds) for v in values]
     what = metric_words(h.metric)
     if h.toward:
         real, more = by_seed(records, h.record, h.metric, h.toward)
-        values, read, what = [(v - real[-1]).abs() for v in values], [*read, *more], f"distance of {what} to real motion's"
+        values = [(v - real[-1]).abs() for v in values]
+        read, what = [*read, *more], f"distance of {what} to real motion's"
     between = {"value": "of {}", "ratio": "of {} over {}"}.get(h.contrast, "of {} over {}" if h.log else "of {} minus {}").format(*names)
     over = f"{len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     return Evidence(_compared(h, values), tuple(seeds), exploratory, f"{what} {between}, {over}", tuple(dict.fromkeys(read)))
@@ -283,8 +326,10 @@ def predicted(h: Hypothesis) -> str:
     what = f"{metric_words(h.metric)}{f' (distance to {h.toward})' if h.toward else ''}"
     what += f" of {rows[0]}" if h.contrast == "value" else f", {rows[0]} {'over' if h.log else 'minus'} {rows[1]}"
     width = "" if h.margin is None else f"{100*(h.margin - 1):.3g} %" if h.log else f"{h.margin:g}"
-    if h.side == "=": return f"{what}, within {width} of {h.threshold:g}"
-    return f"{what}, {'below' if h.side == '<' else 'above'} {h.threshold:g}" + (f"; no matter within {width} of it" if width else "")
+    if h.side == "=":
+        return f"{what}, within {width} of {h.threshold:g}"
+    no_matter = f"; no matter within {width} of it" if width else ""
+    return f"{what}, {'below' if h.side == '<' else 'above'} {h.threshold:g}{no_matter}"
 
 # %% ../../nbs/63_paper.claims.ipynb #f44ddaab
 def check_rulers(
@@ -294,27 +339,34 @@ def check_rulers(
 ) -> None:
     "`NotMeasured` unless all of them were measured with an evaluator that was published for one of the corpora."
     rulers, rows = records.get("train_evaluator", pd.DataFrame()), records[h.record]
-    if "published" in rulers: rulers = rulers[rulers.published.isin(h.corpora)]
+    if "published" in rulers:
+        rulers = rulers[rulers.published.isin(h.corpora)]
     known = set(rulers.evaluator) if "published" in rulers else set()
     used = set(rows.evaluator[rows.record.isin(judging)]) if "evaluator" in rows else {""}
-    if not used or used - known: raise NotMeasured(f"asks for {' or '.join(h.corpora)} and its published evaluator")
+    if not used or used - known:
+        raise NotMeasured(f"asks for {' or '.join(h.corpora)} and its published evaluator")
 
 # %% ../../nbs/63_paper.claims.ipynb #b4e81c05
+def _finite(value: float) -> float | None:
+    "None for what JSON has no number for."
+    return float(value) if math.isfinite(value) else None
+
 def _row(h: Hypothesis, records: dict, corpus: str) -> tuple[dict, Evidence | None]:
     "A row of the ledger before families are judged."
     said = {k: getattr(h, k) for k in ("id", "family", "short", "text", "source")} | {"predicted": predicted(h)}
     empty = {k: None for k in ("value", "low", "high", "p", "p_holm")} | {"seeds": 0, "verdict": NOT_MEASURED, "how": ""}
     row = said | empty | {"note": h.note, "records": []}
-    if h.corpora and corpus not in h.corpora: return row | {"how": f"asks for {' or '.join(h.corpora)} and its published evaluator"}, None
+    if h.corpora and corpus not in h.corpora:
+        return row | {"how": f"asks for {' or '.join(h.corpora)} and its published evaluator"}, None
     try:
         found = evidence(h, records)
-        if h.corpora: check_rulers(h, records, found.records)
-    except NotMeasured as missing: return row | {"how": str(missing)}, None
+        if h.corpora:
+            check_rulers(h, records, found.records)
+    except NotMeasured as missing:
+        return row | {"how": str(missing)}, None
     e, state = found.estimate, EXPLORATORY if found.exploratory else UNDECIDED
     numbers = {"value": e.value, "low": _finite(e.low), "high": _finite(e.high), "seeds": len(found.seeds)}
     return row | numbers | {"how": found.how, "records": list(found.records), "verdict": state}, found
-
-def _finite(value: float) -> float | None: return float(value) if math.isfinite(value) else None
 
 # %% ../../nbs/63_paper.claims.ipynb #5c186287
 def ledger(
@@ -338,9 +390,20 @@ def ledger(
 # %% ../../nbs/63_paper.claims.ipynb #a3d9f1c4
 def _git(folder, *arguments: str) -> subprocess.CompletedProcess | None:
     "What git says in a folder; None where there is no git."
-    try: return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError: return None
+    try:
+        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
 
+def _held(folder, commit: str, name: str) -> dict[str, str]:
+    "Id -> content of the hypotheses of a commit; nothing where the file was of an older form, or not there."
+    held = _git(folder, "show", f"{commit}:./{name}")
+    try:
+        return {h.id: h.content for h in parse_hypotheses(held.stdout)} if held and held.returncode == 0 else {}
+    except ConfigError:
+        return {}
+
+# %% ../../nbs/63_paper.claims.ipynb #f082080a
 def registered(
     path="nbs/paper/claims.yaml",
 ) -> dict[str, str | None]:  # id -> commit; None where it is not committed, or git does not say
@@ -350,21 +413,22 @@ def registered(
     found, same = dict.fromkeys(now), set(now)
     log = _git(path.parent, "log", "--format=%H", "--", path.name)
     for commit in log.stdout.split() if log and log.returncode == 0 else ():
-        held = _git(path.parent, "show", f"{commit}:./{path.name}")
-        try: then = {h.id: h.content for h in parse_hypotheses(held.stdout)} if held and held.returncode == 0 else {}
-        except ConfigError: then = {}  # of an older form
+        then = _held(path.parent, commit, path.name)
         same = {i for i in same if then.get(i) == now[i]}
-        if not same: break
+        if not same:
+            break
         found |= dict.fromkeys(same, commit)
     return found
 
 # %% ../../nbs/63_paper.claims.ipynb #58c2fa7d
 def precedes(first: str | None, second: str | None, folder) -> bool | None:
     "Whether one commit comes before another; None where git cannot say."
-    if not first or not second: return None
+    if not first or not second:
+        return None
     done = _git(folder, "merge-base", "--is-ancestor", first, second)
     return {0: True, 1: False}.get(done.returncode) if done else None
 
+# %% ../../nbs/63_paper.claims.ipynb #d5341452
 def made_before(
     path,  # of the file of hypotheses
     rows: pd.DataFrame,  # of `ledger`
@@ -376,15 +440,18 @@ def made_before(
     for row in rows.to_dict("records"):
         for name in row["records"]:
             pair = fixed.get(row["id"]), commits.get(name)
-            if pair not in known: known[pair] = precedes(*pair, Path(path).parent)
-            if known[pair] is False: late.setdefault(row["id"], name)
+            if pair not in known:
+                known[pair] = precedes(*pair, Path(path).parent)
+            if known[pair] is False:
+                late.setdefault(row["id"], name)
     return late
 
-# %% ../../nbs/63_paper.claims.ipynb #e17c05ba
+# %% ../../nbs/63_paper.claims.ipynb #7ef98365
 def measured(row: dict) -> str:
     "Value with its uncorrected interval, as text."
     return interval_text(row["value"], row["low"], row["high"])
 
+# %% ../../nbs/63_paper.claims.ipynb #e17c05ba
 def headline(
     rows: pd.DataFrame,  # of `ledger`
     settings: dict,  # corpus, preset, seeds
@@ -401,7 +468,8 @@ def verdict_sentence(
     row: dict,  # of `ledger`
 ) -> str:
     "The verdict, the hypothesis, what was measured with its interval, and from how many runs."
-    if row["verdict"] == NOT_MEASURED: return f"*Not measured*: {row['text']} ({row['how']})"
+    if row["verdict"] == NOT_MEASURED:
+        return f"*Not measured*: {row['text']} ({row['how']})"
     p = "" if row["p_holm"] is None or row["p_holm"] != row["p_holm"] else f"; corrected p {row['p_holm']:.2g}"
     return f"**{row['verdict'].capitalize()}**: {row['text']} Measured {measured(row)} ({row['how']}{p}); expected: {row['predicted']}."
 

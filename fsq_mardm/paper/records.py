@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 
 import fsq_mardm
 from ..config import ConfigError, DataError, check_name, fingerprint, read_json, shown, to_plain, write_json
@@ -44,9 +45,8 @@ def given(
     return {k: placeless(k, to_plain(v)) for k, v in parameters.items() if not is_place(k)}
 
 # %% ../../nbs/60_paper.records.ipynb #c622e349
-RECORDED_PACKAGES = ("torch", "numpy", "scipy", "transformers", "tokenizers", "safetensors", "pandas", "matplotlib")
-
 def _git(*arguments: str) -> str | None:
+    "What git says of the repository that the package lies in; None where it lies in none, or there is no git."
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=Path(fsq_mardm.__file__).parent)
     except FileNotFoundError:
@@ -60,7 +60,10 @@ def commit_state() -> dict[str, Any]:  # "commit" and "dirty", None outside a re
     return {"commit": _git("rev-parse", "HEAD"), "dirty": None if changed is None else bool(changed)}
 
 # %% ../../nbs/60_paper.records.ipynb #abeb29f4
+RECORDED_PACKAGES = ("torch", "numpy", "scipy", "transformers", "tokenizers", "safetensors", "pandas", "matplotlib")
+
 def _version(package: str) -> str | None:
+    "Of an installed package."
     try:
         return version(package)
     except PackageNotFoundError:
@@ -95,8 +98,6 @@ def record_content(record: dict) -> str:
     return fingerprint({**evidence, "parameters": record["made_by"]["parameters"]})
 
 # %% ../../nbs/60_paper.records.ipynb #e1057640
-RECORD_FIELDS = {"kind": str, "name": str, "labels": dict, "metrics": dict, "made_by": dict, "reads": dict}
-
 class Record(dict):
     "A record as read; asking for a field that it does not hold is a `DataError`."
     name: str = ""  # of its file
@@ -104,23 +105,6 @@ class Record(dict):
     def __missing__(self, field: str):
         why = "; it was lost before records were kept" if field in self.get("gone", ()) else ""
         raise DataError(f"{self.name}: holds no {field!r}{why}; expected one")
-
-# %% ../../nbs/60_paper.records.ipynb #5f15a3a9
-def read_record(
-    path: str | Path,  # file of a record
-) -> Record:
-    "A record; a `DataError` names the file and the field that is off."
-    found: Any = read_json(path)
-    if not isinstance(found, dict):
-        raise DataError(f"{path}: found a {type(found).__name__}, expected a record")
-    record = Record(found)
-    record.name = Path(path).name
-    for field, kind in RECORD_FIELDS.items():
-        if not isinstance(record.get(field), kind):
-            kept = type(record.get(field)).__name__
-            raise DataError(f"{path}: field {field!r}: found {kept}, expected {kind.__name__}: a record")
-    _check_values(record, path)
-    return record
 
 # %% ../../nbs/60_paper.records.ipynb #bffccbcf
 _MADE_BY = {"commit": str, "dirty": bool, "time": str, "device": str}  # None: not known
@@ -138,6 +122,25 @@ def _check_values(record: Record, path: str | Path) -> None:
         for k, v in record[field].items():
             if not isinstance(v, kinds) or isinstance(v, float) and not math.isfinite(v):
                 raise DataError(f"{path}: {field}: {shown(k)}: found {shown(v)}, expected plain values, finite numbers")
+
+# %% ../../nbs/60_paper.records.ipynb #5f15a3a9
+RECORD_FIELDS = {"kind": str, "name": str, "labels": dict, "metrics": dict, "made_by": dict, "reads": dict}
+
+def read_record(
+    path: str | Path,  # file of a record
+) -> Record:
+    "A record; a `DataError` names the file and the field that is off."
+    found: Any = read_json(path)
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: found a {type(found).__name__}, expected a record")
+    record = Record(found)
+    record.name = Path(path).name
+    for field, kind in RECORD_FIELDS.items():
+        if not isinstance(record.get(field), kind):
+            kept = type(record.get(field)).__name__
+            raise DataError(f"{path}: field {field!r}: found {kept}, expected {kind.__name__}: a record")
+    _check_values(record, path)
+    return record
 
 # %% ../../nbs/60_paper.records.ipynb #27c24caa
 class Run:
@@ -164,26 +167,30 @@ class Run:
         self.reads[f"corpus {corpus.name}"] = corpus.fingerprint
         return self
 
-    def made_by(self) -> dict[str, Any]:
-        "What made the record: settings, code, machine, time."
-        clock = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "seconds": round(time.perf_counter() - self.started, 1),
-        }
-        settings = {"parameters": self.parameters, "seed": self.parameters.get("seed")}
-        return {**settings, **self.code, **machine_state(), **clock, **resources()}
+# %% ../../nbs/60_paper.records.ipynb #aa188923
+@patch
+def made_by(self: Run) -> dict[str, Any]:
+    "What made the record: settings, code, machine, time."
+    clock = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(time.perf_counter() - self.started, 1),
+    }
+    settings = {"parameters": self.parameters, "seed": self.parameters.get("seed")}
+    return {**settings, **self.code, **machine_state(), **clock, **resources()}
 
-    def finish(self,
-        labels: dict[str, Any],  # of what: method, seed, corpus, ...
-        metrics: dict[str, Any],  # numbers, all finite
-        **more: Any,  # curves and whatever else a figure needs
-    ) -> Path:
-        "Write the record, whole or not at all; return its path."
-        bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
-        if bad:
-            raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
-        evidence = {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics, **more}
-        return write_json(self.path, {**evidence, "reads": self.reads, "made_by": self.made_by()})
+# %% ../../nbs/60_paper.records.ipynb #db1d21f1
+@patch
+def finish(self: Run,
+    labels: dict[str, Any],  # of what: method, seed, corpus, ...
+    metrics: dict[str, Any],  # numbers, all finite
+    **more: Any,  # curves and whatever else a figure needs
+) -> Path:
+    "Write the record, whole or not at all; return its path."
+    bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
+    if bad:
+        raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
+    evidence = {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics, **more}
+    return write_json(self.path, {**evidence, "reads": self.reads, "made_by": self.made_by()})
 
 # %% ../../nbs/60_paper.records.ipynb #263ae0db
 def read_records(
@@ -282,6 +289,21 @@ def _metric_with_mean(group: dict[str, dict], column: str, value: Any) -> dict[s
             return have
     return None
 
+# %% ../../nbs/60_paper.records.ipynb #34750a7a
+def _of_row(records: Mapping[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
+    "The records that a row lists, or else those whose labels agree with it."
+    listed = str(cells.get("records", "")).split()
+    if listed:
+        mine = {n: r for n, r in records.items() if n in listed}
+    else:
+        agrees = lambda labels: all(str(labels[k]) == str(cells[k]) for k in labels if k in cells.index)
+        mine = {n: r for n, r in records.items() if agrees(r["labels"])}
+    if not mine:
+        shared = sorted({k for r in records.values() for k in r["labels"]} & set(cells.index))
+        expected = f"expected one with its {', '.join(shared) or 'labels'}"
+        raise ConfigError(f"column {shown(column)}: no record behind this row; {expected}")
+    return mine
+
 # %% ../../nbs/60_paper.records.ipynb #e1565bcb
 def records_behind(
     records: Mapping[str, dict],  # name -> record, of the table
@@ -297,21 +319,6 @@ def records_behind(
         if (have := _metric_with_mean(group, metric, value)) is not None:
             return have, True
     return {n: {} for n in mine}, False
-
-# %% ../../nbs/60_paper.records.ipynb #34750a7a
-def _of_row(records: Mapping[str, dict], cells: pd.Series, column: str) -> dict[str, dict]:
-    "The records that a row lists, or else those whose labels agree with it."
-    listed = str(cells.get("records", "")).split()
-    if listed:
-        mine = {n: r for n, r in records.items() if n in listed}
-    else:
-        agrees = lambda labels: all(str(labels[k]) == str(cells[k]) for k in labels if k in cells.index)
-        mine = {n: r for n, r in records.items() if agrees(r["labels"])}
-    if not mine:
-        shared = sorted({k for r in records.values() for k in r["labels"]} & set(cells.index))
-        expected = f"expected one with its {', '.join(shared) or 'labels'}"
-        raise ConfigError(f"column {shown(column)}: no record behind this row; {expected}")
-    return mine
 
 # %% ../../nbs/60_paper.records.ipynb #13b987f8
 def records_folder(
@@ -338,13 +345,12 @@ def _traced(name: str, content: str, record: dict, values: dict) -> dict[str, An
 # %% ../../nbs/60_paper.records.ipynb #9b7e9f44
 def remake_command(settings: dict[str, str], nodes: list[str]) -> str:
     "One command that runs these nodes again, and whatever they need that is not there."
-    run = f"runs/{settings['preset']}-{settings['corpus']}"
-    place = "" if settings["corpus"] == "synthetic" else " source=PATH"
-    targets = " ".join(shlex.quote(f"{run}/notebooks/{n}") for n in dict.fromkeys(nodes))
+    preset, corpus = settings["preset"], settings["corpus"]
+    place = "" if corpus == "synthetic" else " source=PATH"
+    targets = " ".join(shlex.quote(f"runs/{preset}-{corpus}/notebooks/{n}") for n in dict.fromkeys(nodes))
     return (
-        "OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 "
-        "--rerun-incomplete "
-        f"--config preset={settings['preset']} corpus={settings['corpus']}{place} --force {targets}"
+        "OMP_NUM_THREADS=1 PYTHONHASHSEED=0 .venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 --rerun-incomplete "
+        f"--config preset={preset} corpus={corpus}{place} --force {targets}"
     )
 
 # %% ../../nbs/60_paper.records.ipynb #d41f6a03
@@ -397,12 +403,7 @@ def trace_number(
         known = shown(", ".join(map(str, numbers.columns)), 500)[1:-1]
         raise ConfigError(f"{table.name}: no column {shown(column)}; expected one of {known}")
     cells = find_row(numbers, row)
-    folder = records_folder(table)
-    read = chain(folder, source["reads"])
-    direct = {n: read[n]["record"] for n in source["reads"] if "record" in read[n]}
-    behind, exact = records_behind(direct, cells, column)
-    above = chain(folder, {k: c for n in behind for k, c in direct[n]["reads"].items()})
-    records = [_traced(n, source["reads"][n], direct[n], values) for n, values in behind.items()]
+    records, built_on, exact = _followed(records_folder(table), source["reads"], cells, column)
     return {
         "table": table.name,
         "row": row,
@@ -412,11 +413,29 @@ def trace_number(
         "settings": source["settings"],
         "table_commit": source["commit"],
         "records": records,
-        "built_on": {
-            n: {"content": a["content"], **(_maker(a["record"]) if "record" in a else {})} for n, a in above.items()
-        },
+        "built_on": built_on,
         "command": remake_command(source["settings"], [r["node"] for r in records]),
     }
+
+def _followed(folder: Path, reads: dict[str, str], cells: pd.Series, column: str) -> tuple[list[dict], dict[str, dict], bool]:
+    "The records behind a cell, all that those were built on, and whether their mean is the number."
+    read = chain(folder, reads)
+    direct = {n: read[n]["record"] for n in reads if "record" in read[n]}
+    behind, exact = records_behind(direct, cells, column)
+    above = chain(folder, {k: c for n in behind for k, c in direct[n]["reads"].items()})
+    about = lambda found: {"content": found["content"], **(_maker(found["record"]) if "record" in found else {})}
+    records = [_traced(n, reads[n], direct[n], values) for n, values in behind.items()]
+    return records, {n: about(found) for n, found in above.items()}, exact
+
+# %% ../../nbs/60_paper.records.ipynb #a728a5f1
+def _state(r: dict) -> str:
+    "Content, and for a record the commit, the time it took and the machine."
+    if "commit" not in r:
+        return f"content {r['content']}"
+    dirty = " with changes" if r.get("dirty") else ""
+    lost = f", without its {', '.join(r['gone'])}" if "gone" in r else ""
+    commit = (r["commit"] or "unknown")[:12]
+    return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
 
 # %% ../../nbs/60_paper.records.ipynb #4f7191eb
 def describe_trace(trace: dict) -> list[str]:
@@ -431,13 +450,3 @@ def describe_trace(trace: dict) -> list[str]:
     if trace["built_on"]:
         lines += ["built on", *(f"  {n}: {_state(r)}" for n, r in trace["built_on"].items())]
     return [*lines, "make it again", f"  {trace['command']}"]
-
-# %% ../../nbs/60_paper.records.ipynb #a728a5f1
-def _state(r: dict) -> str:
-    "Content, and for a record the commit, the time it took and the machine."
-    if "commit" not in r:
-        return f"content {r['content']}"
-    dirty = " with changes" if r.get("dirty") else ""
-    lost = f", without its {', '.join(r['gone'])}" if "gone" in r else ""
-    commit = (r["commit"] or "unknown")[:12]
-    return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
