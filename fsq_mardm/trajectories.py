@@ -191,8 +191,10 @@ def path_measures(
     return found | ({} if paths.mass is None else {"mass": float(paths.mass.mean())})
 
 # %% ../nbs/54_trajectories.ipynb #10baee52
-def _real_among_hidden(mardm, ae, target: Tensor, cond: Tensor | None, lengths: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    "What the transformer knows (n, H) about tokens that a training step hides, and their own targets (n, d)."
+def _real_among_hidden(
+    mardm, ae, target: Tensor, cond: Tensor | None, lengths: Tensor, generator: torch.Generator,  # of `teacher_forced`
+) -> tuple[Tensor, Tensor]:  # (n, H), (n, d)
+    "What the transformer knows about tokens that a training step hides, and their own targets."
     lengths = torch.as_tensor(lengths).cpu()
     mask = mardm.draw_mask(lengths, target.shape[1], generator).to(target.device)
     padding = (torch.arange(target.shape[1]) >= lengths[:, None]).to(target.device)
