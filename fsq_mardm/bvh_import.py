@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from .bvh import read_bvh, resample
 from .config import DataError, read_json, shown
-from .corpus import MAX_LENGTH, PUBLISHED, Caption, Clip, count_entries, read_array, read_lines, split_ids, twin_base, write_corpus
+from .corpus import MAX_CHARACTERS, MAX_LENGTH, MAX_SECONDS, PUBLISHED, Caption, Clip, count_entries, read_array
+from .corpus import read_lines, split_ids, twin_base, write_corpus
 from .features import joints_to_features_batch
 from .skeleton import HUMANML3D, Skeleton, mirror_joints
 from .text import tag_tokens
@@ -162,8 +163,6 @@ class Line(NamedTuple):
     number: int  # in the file
 
 # %% ../nbs/24_bvh_import.ipynb #a9e2bf56
-_LATEST, _LONGEST = 86400, 5000  # a caption's last second, and its characters: more is damage
-
 def _table_line(text: str, number: int, where: str) -> tuple[str, Line]:
     "File and caption of one line."
     fields = [f.strip() for f in text.split("\t")]
@@ -174,10 +173,10 @@ def _table_line(text: str, number: int, where: str) -> tuple[str, Line]:
         raise DataError(f"{where}: found {text[:60]!r}, expected file<TAB>caption or file<TAB>caption<TAB>from<TAB>to") from None
     if not (file and caption):
         raise DataError(f"{where}: an empty {'caption' if file else 'file name'}; expected both")
-    if len(caption) > _LONGEST:
-        raise DataError(f"{where}: a caption of {len(caption)} characters, expected at most {_LONGEST}")
-    if fields[2:] and not 0 <= start < end <= _LATEST:
-        raise DataError(f"{where}: part from {start:g} to {end:g} s, expected 0 <= from < to <= {_LATEST}")
+    if len(caption) > MAX_CHARACTERS:
+        raise DataError(f"{where}: a caption of {len(caption)} characters, expected at most {MAX_CHARACTERS}")
+    if fields[2:] and not 0 <= start < end <= MAX_SECONDS:
+        raise DataError(f"{where}: part from {start:g} to {end:g} s, expected 0 <= from < to <= {MAX_SECONDS}")
     return file, Line(caption.replace("#", " "), start, end, number)
 
 # %% ../nbs/24_bvh_import.ipynb #a983b372

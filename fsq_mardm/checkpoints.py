@@ -24,6 +24,15 @@ _HEADER = "fsq_mardm"  # entry of the file's metadata
 _DIGEST = "sha256"  # entry of the file's metadata: of the header
 _REF = "$tensor"  # mark of a tensor in the tree
 
+def _dense(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> Tensor:
+    "A tensor as it goes into the file; `ConfigError` if it cannot, or if its path is taken."
+    if tensor.layout != torch.strided:
+        raise ConfigError(f"state[{name}]: found a tensor of layout {tensor.layout}, expected a dense one")
+    if name in tensors:
+        raise ConfigError(f"state[{name}]: found two tensors of this path, expected keys without '/'")
+    return tensor.detach().cpu().contiguous()
+
+# %% ../nbs/40_checkpoints.ipynb #1f64eb8b
 def _split(
     tree: Any,  # nested dict, list or leaf
     name: str,  # path of `tree` inside the state
@@ -44,14 +53,6 @@ def _split(
         return to_plain(tree)
     tensors[name] = _dense(tree, name, tensors)
     return {_REF: name}
-
-def _dense(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> Tensor:
-    "A tensor as it goes into the file; `ConfigError` if it cannot, or if its path is taken."
-    if tensor.layout != torch.strided:
-        raise ConfigError(f"state[{name}]: found a tensor of layout {tensor.layout}, expected a dense one")
-    if name in tensors:
-        raise ConfigError(f"state[{name}]: found two tensors of this path, expected keys without '/'")
-    return tensor.detach().cpu().contiguous()
 
 # %% ../nbs/40_checkpoints.ipynb #0efb5235
 def _join(tree: Any, tensors: dict[str, Tensor]) -> Any:
@@ -116,6 +117,7 @@ def _write(path: Path, tensors: dict[str, Tensor], header: str) -> None:
     save_file(tensors, path, metadata={_HEADER: header, _DIGEST: _sha256(header)})
     with open(path, "r+b") as f:
         os.fsync(f.fileno())
+
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

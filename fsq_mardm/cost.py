@@ -357,7 +357,7 @@ def host_waits(
     return found.counts
 
 # %% ../nbs/56_cost.ipynb #8dc4a53c
-def _first_stage(ae: nn.Module, batch: int, width: int, generator: torch.Generator) -> Callable[[], None]:
+def _first_stage(ae: Any, batch: int, width: int, generator: torch.Generator) -> Callable[[], None]:
     "A training step of an autoencoder on the meta device."
     x = torch.empty(batch, 64, width, device="meta")
     for part in ae.modules():

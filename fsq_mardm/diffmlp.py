@@ -107,9 +107,10 @@ def _start(self: AdaLNMLP) -> None:
         if isinstance(m, nn.Linear):
             nn.init.xavier_uniform_(m.weight)
             nn.init.zeros_(m.bias)
+    clock: Any = self.time_embed.mlp  # neither list of layers knows what it holds
+    blocks: Any = self.res_blocks
     for i in (0, 2):
-        nn.init.normal_(self.time_embed.mlp[i].weight, std=.02)
-    blocks: Any = self.res_blocks  # a ModuleList does not know what it holds
+        nn.init.normal_(clock[i].weight, std=.02)
     modulations = [block.adaLN_modulation[1] for block in blocks]
     for m in (*modulations, self.final_layer.adaLN_modulation[1], self.final_layer.linear):
         nn.init.zeros_(m.weight)
@@ -349,11 +350,12 @@ def sample(
     self.settle(solver, steps)
     if noise is None:
         noise = draw_normal((len(z), 1, self.target_channels), generator, z.device)
-    one_pass = free is None or (not torch.is_tensor(scale) and scale == 1)
+    if not torch.is_tensor(scale) and scale == 1:
+        free = None
     if counts is not None:
         counts.head_calls += 1
-        counts.head_rows += len(z)*(1 if one_pass else 2)
-    logits = self.logits(z).log_softmax(-1) if one_pass else self._guided_words(z, free, scale)
+        counts.head_rows += len(z)*(1 if free is None else 2)
+    logits = self.logits(z).log_softmax(-1) if free is None else self._guided_words(z, free, scale)
     words = draw_categories(logits, noise[:, 0], temperature)
     return self.grid.expand(len(z), -1, -1).gather(-1, words[..., None])[..., 0]
 

@@ -13,7 +13,9 @@ from .seams import eased, stretches
 from .skeleton import Skeleton
 
 # %% ../nbs/15_feet.ipynb #18436c9c
-def _unit(v: np.ndarray) -> np.ndarray: return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
+def _unit(v: np.ndarray) -> np.ndarray:
+    "Vectors (..., 3) at length 1; 0 stays 0."
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
 
 def two_bones(
     hip: np.ndarray, knee: np.ndarray, ankle: np.ndarray,  # (T, 3)
@@ -37,16 +39,18 @@ def _held(
     fade: int,  # frames
 ) -> np.ndarray:  # (T, 3)
     "How far a foot must move to stand still where it stands; fades to 0 in the air."
-    move, weight = np.zeros_like(toe), np.zeros(len(toe))
+    move = np.zeros_like(toe)
     for a, b in stretches(stands):
-        move[a:b], weight[a:b] = toe[a:b].mean(0) - toe[a:b], 1
+        move[a:b] = toe[a:b].mean(0) - toe[a:b]
     for a, b in stretches(~stands):
         before, after = move[a - 1] if a else None, move[b] if b < len(toe) else None
-        for edge, frames in ((before, np.arange(a, min(b, a + fade))), (after, np.arange(b - 1, max(a - 1, b - 1 - fade), -1))):
+        leaving, coming = np.arange(a, min(b, a + fade)), np.arange(b - 1, max(a - 1, b - 1 - fade), -1)
+        for edge, frames in ((before, leaving), (after, coming)):
             if edge is not None:
                 move[frames] += edge * (1 - eased(np.arange(1, len(frames) + 1) / (len(frames) + 1)))[:, None]
     return move
 
+# %% ../nbs/15_feet.ipynb #efbf93c7
 def lock_feet(
     joints: np.ndarray,  # (T, J, 3) in the skeleton's unit
     contacts: np.ndarray,  # (T, 4) bool: whether each of `skeleton.feet` stands

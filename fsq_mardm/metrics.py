@@ -225,6 +225,21 @@ def matching_score(
     return float(torch.linalg.vector_norm(text - motion, dim=1).mean())
 
 # %% ../nbs/51_metrics.ipynb #c4b8cfcd
+def _described_ranks(
+    text: torch.Tensor,  # (N, D)
+    motion: torch.Tensor,  # (N, D)
+    descriptions: Sequence[str],  # N labels
+    block: int | None = None,  # texts at a time; None: chosen by memory
+) -> torch.Tensor:  # (N,)
+    "For each text, how many motions are nearer than the nearest of its own description."
+    ids = torch.as_tensor(np.unique(np.asarray(descriptions), return_inverse=True)[1], device=text.device)
+    found = []
+    for rows, d in _distance_blocks(text, motion, block):
+        best = d.masked_fill(ids[rows, None] != ids[None], float("inf")).min(1, keepdim=True).values
+        found.append((d < best).sum(1))
+    return torch.cat(found)
+
+# %% ../nbs/51_metrics.ipynb #d30bad1e
 def gallery_retrieval(
     text: ArrayLike,  # (N, D) text embeddings
     motion: ArrayLike,  # (N, D) motion embeddings
@@ -233,23 +248,13 @@ def gallery_retrieval(
 ) -> dict[str, float]:  # "R@k" shares, "median_rank" (1 = first), "gallery" size
     "Retrieval of motions by text among all N of them; chance is k / N."
     text, motion = _pair(text, motion, ("text", "motion"))
-    ranks = (
-        (_ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)).cpu().numpy()
-    )
+    found = _ranks(text, motion) if descriptions is None else _described_ranks(text, motion, descriptions)
+    ranks = found.cpu().numpy()
     return {
         **{f"R@{k}": float((ranks < k).mean()) for k in ks},
         "median_rank": float(np.median(ranks) + 1),
         "gallery": len(text),
     }
-
-def _described_ranks(text: torch.Tensor, motion: torch.Tensor, descriptions: Sequence[str], block: int | None = None) -> torch.Tensor:  # (N,)
-    "For each text, how many motions are nearer than the nearest of its own description."
-    ids = torch.as_tensor(np.unique(np.asarray(descriptions), return_inverse=True)[1], device=text.device)
-    found = []
-    for rows, d in _distance_blocks(text, motion, block):
-        best = d.masked_fill(ids[rows, None] != ids[None], float("inf")).min(1, keepdim=True).values
-        found.append((d < best).sum(1))
-    return torch.cat(found)
 
 # %% ../nbs/51_metrics.ipynb #e3e17e27
 def duplicate_ceiling(

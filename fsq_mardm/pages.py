@@ -32,7 +32,8 @@ main{max-width:56rem;margin:0 auto;padding:1rem;overflow-wrap:break-word}
 nav{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;padding:.5rem 1rem;background:#f4f4f4;font-size:.85rem}a{color:#1f4e79}
 blockquote{margin:0;color:#555;font-style:italic}pre{margin:0;overflow-x:auto;font-size:.8rem;line-height:1.4}
 .highlight,code{background:#f6f6f6}.highlight{padding:.6rem .8rem;border-left:3px solid #029e73;margin:.8rem 0}
-.prompt,.anchor-link{display:none}img{max-width:100%;height:auto}table{border-collapse:collapse;font-size:.78rem;display:block;overflow-x:auto}
+.prompt,.anchor-link{display:none}img{max-width:100%;height:auto}\
+table{border-collapse:collapse;font-size:.78rem;display:block;overflow-x:auto}
 td,th{padding:.25em .6em;text-align:left;vertical-align:top;border-bottom:1px solid #ddd}.math{overflow-x:auto}
 .output_subarea pre{background:#fff;border-left:3px solid #ddd;padding:.4rem .8rem}
 """

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import Tensor
 from scipy.optimize import nnls
 from scipy.stats import rankdata
@@ -94,22 +95,26 @@ class Probe:
 
     @property
     def codes(self) -> Tensor:
-        return self.target[torch.arange(len(self.target)), self.place]  # (n, d)
+        "The token of each window that is changed, (n, d)."
+        return self.target[torch.arange(len(self.target)), self.place]
 
     @property
     def pool(self) -> Tensor:
-        return self.target.flatten(0, 1)  # every token, (n L, d)
+        "Every token, (n L, d)."
+        return self.target.flatten(0, 1)
 
     @torch.no_grad()
     def decode(self, target: Tensor) -> Tensor:
         "Targets (n, L, d) -> motion (n, 4 L, D), in batches."
         return torch.cat([self.ae.decode_target(t) for t in target.split(self.batch)])
 
-    def moved(self, codes: Tensor) -> np.ndarray:
-        "Displacement (n,) when the token at `place` becomes `codes` (n, d); 8 frames of context on either side."
-        target = self.target.clone()
-        target[torch.arange(len(target)), self.place] = codes.to(target)
-        return displacement(self.motion, self.decode(target), 4 * self.place.cpu() - 8, 20, self.space)
+# %% ../nbs/52_topology.ipynb #912eafe3
+@patch
+def moved(self: Probe, codes: Tensor) -> np.ndarray:
+    "Displacement (n,) when the token at `place` becomes `codes` (n, d); 8 frames of context on either side."
+    target = self.target.clone()
+    target[torch.arange(len(target)), self.place] = codes.to(target)
+    return displacement(self.motion, self.decode(target), 4 * self.place.cpu() - 8, 20, self.space)
 
 # %% ../nbs/52_topology.ipynb #ac5da94b
 def _windows(motions: Tensor, lengths: np.ndarray, rng: np.random.Generator, samples: int, frames: int) -> Tensor:
@@ -370,6 +375,11 @@ def ridge_readout(
     return out
 
 # %% ../nbs/52_topology.ipynb #6b795d7e
+def _most_monotone(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    "The largest rank correlation of a factor (n,) with a coordinate of `x` (n, d), whatever its sign, and which one it is."
+    return max((abs(spearman(c, y)), i) for i, c in enumerate(x.T))
+
+# %% ../nbs/52_topology.ipynb #243bc81e
 def factor_monotonicity(
     coordinates,  # (n, d) one mean target a clip
     factors: dict,  # name -> (n,), NaN where a clip has no such factor
@@ -378,7 +388,6 @@ def factor_monotonicity(
 ) -> dict:  # name -> monotone, channel, monotone_shuffled, probe, probe_shuffled, n
     "How monotonically each known factor varies along single coordinates, and along the best direction."
     out, coordinates = {}, np.asarray(coordinates, dtype=np.float64)
-    best = lambda x, y: max((abs(spearman(c, y)), i) for i, c in enumerate(x.T))
     for name, value in factors.items():
         value = np.asarray(value, dtype=np.float64)
         have = np.isfinite(value)
@@ -386,11 +395,11 @@ def factor_monotonicity(
             continue
         x, y = coordinates[have], value[have]
         null = rng.permutation(y)
-        monotone, channel = best(x, y)
+        monotone, channel = _most_monotone(x, y)
         out[name] = dict(
             monotone=monotone,
             channel=channel,
-            monotone_shuffled=best(x, null)[0],
+            monotone_shuffled=_most_monotone(x, null)[0],
             n=int(have.sum()),
             probe=spearman(ridge_readout(x, y, rng), y),
             probe_shuffled=spearman(ridge_readout(x, null, rng), null),

@@ -191,6 +191,22 @@ def path_measures(
     return found | ({} if paths.mass is None else {"mass": float(paths.mass.mean())})
 
 # %% ../nbs/54_trajectories.ipynb #10baee52
+def _real_among_hidden(
+    mardm, ae, target: Tensor, cond: Tensor | None, lengths: Tensor, generator: torch.Generator,  # of `teacher_forced`
+) -> tuple[Tensor, Tensor]:  # (n, H), (n, d)
+    "What the transformer knows about tokens that a training step hides, and their own targets."
+    lengths = torch.as_tensor(lengths).cpu()
+    mask = mardm.draw_mask(lengths, target.shape[1], generator).to(target.device)
+    padding = (torch.arange(target.shape[1]) >= lengths[:, None]).to(target.device)
+    latents = ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.)
+    shown = torch.where(mask[..., None], mardm.mask_latent, latents)
+    return mardm.trunk(shown, cond, padding)[mask], target[mask]
+
+def _own_mass(process: GridPosterior, out: Tensor, x: Tensor, t: Tensor, goal: Tensor) -> Tensor:
+    "The probability that a posterior, of outputs `out` at `x` and `t`, gives to the levels of `goal`."
+    return process.log_posterior(lambda x, t: out, x, t).exp().gather(-1, process.nearest(goal)[..., None])
+
+# %% ../nbs/54_trajectories.ipynb #fb945f09
 @torch.no_grad()
 def teacher_forced(
     mardm,  # in evaluation mode
@@ -205,13 +221,7 @@ def teacher_forced(
     process = getattr(mardm.DiffMLPs, "process", None)
     if not isinstance(process, (SiT, GridPosterior)):
         raise ConfigError("denoising: found a head without a straight path, expected SiT or a posterior")
-    lengths = torch.as_tensor(lengths).cpu()
-    mask = mardm.draw_mask(lengths, target.shape[1], generator).to(target.device)
-    padding = (torch.arange(target.shape[1]) >= lengths[:, None]).to(target.device)
-    shown = torch.where(
-        mask[..., None], mardm.mask_latent, ae.lift(target).transpose(1, 2).masked_fill(padding[..., None], 0.)
-    )
-    z, real = mardm.trunk(shown, cond, padding)[mask], target[mask]
+    z, real = _real_among_hidden(mardm, ae, target, cond, lengths, generator)
     goal, found = (real - mardm.target_mean)/mardm.target_std, {"t": list(times), "agrees": []}
     for s in times:
         t = torch.full((len(goal),), float(s), device=goal.device)
@@ -220,6 +230,5 @@ def teacher_forced(
         end = end_estimate(process, out, x, t)*mardm.target_std + mardm.target_mean
         found["agrees"].append(float((ae.snap(end) == ae.snap(real)).float().mean()))
         if isinstance(process, GridPosterior):
-            p = process.log_posterior(lambda x, t: out, x, t).exp().gather(-1, process.nearest(goal)[..., None])
-            found.setdefault("own", []).append(float(p.mean()))
+            found.setdefault("own", []).append(float(_own_mass(process, out, x, t, goal).mean()))
     return found

@@ -232,14 +232,18 @@ def write_artefact(
             os.replace(path, stem.with_name(f"{stem.name}{ending}"))
         return write_json(named(stem), source)
 
-# %% ../../nbs/61_paper.artefacts.ipynb #b8e20c62
+# %% ../../nbs/61_paper.artefacts.ipynb #3f685ff1
+def _text(text: str) -> Callable:
+    "A part of an artefact that is this text."
+    return lambda path: path.write_text(text, encoding="utf-8")
+
+# %% ../../nbs/61_paper.artefacts.ipynb #83caaee9
 def printable_line(text: str) -> str:
     "Text on one line without control characters."
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
+# %% ../../nbs/61_paper.artefacts.ipynb #b8e20c62
 _MARKDOWN = {"\\": r"\\", "<": "&lt;", "|": r"\|", "$": r"\$", "](": r"]\(", "://": r":\//", "www.": r"www\."}
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
-_LATEX |= {c: "\\" + c for c in "{}%$#&_"}
 
 def markdown_text(text: str) -> str:
     "Text that Markdown shows as it is: no HTML, no link, no formula, no further column."
@@ -248,11 +252,16 @@ def markdown_text(text: str) -> str:
         text = text.replace(mark, escaped)
     return text
 
+# %% ../../nbs/61_paper.artefacts.ipynb #74880c2d
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--"}
+_LATEX |= {c: "\\" + c for c in "{}%$#&_"}
+
 def latex_text(text: str) -> str:
     "Text that LaTeX prints as it is; a bracket at the start of a row would belong to the line break before it."
     made = "".join(_LATEX.get(c, c) for c in printable_line(text))
     return f"{{[}}{made[1:]}" if made.startswith("[") else made
 
+# %% ../../nbs/61_paper.artefacts.ipynb #2edac82d
 def csv_text(text: str) -> str:
     "A cell that a spreadsheet takes for text, with a quote before what it would compute."
     text = printable_line(text)
@@ -285,11 +294,6 @@ def write_table(
     parts = {ending: _text(text) for ending, text in texts.items()}
     write_artefact(stem, parts | (more or {}), settings, reads)
     return stem.with_suffix(".md")
-
-# %% ../../nbs/61_paper.artefacts.ipynb #3f685ff1
-def _text(text: str) -> Callable:
-    "A part of an artefact that is this text."
-    return lambda path: path.write_text(text, encoding="utf-8")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #5de75f89
 def write_note(
@@ -352,10 +356,7 @@ def _fill(new: Path, old: Path, files: dict[str, list[Path]], records: list[Path
     "The folder that takes the place of `old`."
     if old.exists():
         shutil.copytree(old, new, dirs_exist_ok=True)
-    for path in list(new.glob(f"*{PROVENANCE}")):
-        for ending in read_provenance(path)["parts"]:
-            path.with_name(path.name.removesuffix(PROVENANCE) + ending).unlink(missing_ok=True)
-        path.unlink()
+    _clear_artefacts(new)
     for path in (p for parts in files.values() for p in parts):
         shutil.copyfile(path, new/path.name)
     if records is None:
@@ -366,9 +367,12 @@ def _fill(new: Path, old: Path, files: dict[str, list[Path]], records: list[Path
     for path in records:
         shutil.copyfile(path, new/"records"/path.name)
 
-def _same(a: Path, b: Path) -> bool:
-    "Whether two files hold the same."
-    return b.is_file() and a.read_bytes() == b.read_bytes()
+def _clear_artefacts(folder: Path) -> None:
+    "Take every artefact out of a folder, part by part; what belongs to none stays."
+    for path in list(folder.glob(f"*{PROVENANCE}")):
+        for ending in read_provenance(path)["parts"]:
+            path.with_name(path.name.removesuffix(PROVENANCE) + ending).unlink(missing_ok=True)
+        path.unlink()
 
 # %% ../../nbs/61_paper.artefacts.ipynb #2a301145
 def replace_artefacts(
@@ -388,6 +392,10 @@ def replace_artefacts(
     swap_folders(new, folder)
     shutil.rmtree(new, ignore_errors=True)
     return [folder/p for p in changed]
+
+def _same(a: Path, b: Path) -> bool:
+    "Whether two files hold the same."
+    return b.is_file() and a.read_bytes() == b.read_bytes()
 
 # %% ../../nbs/61_paper.artefacts.ipynb #9c0e5ba1
 def _writing_cells(notebook: dict) -> list[dict]:
@@ -486,6 +494,7 @@ def _needs_more(notebook: Path) -> str:
         return "draws from weights and data"
     return "made of tables and figures by make article" if "run" in known else ""
 
+# %% ../../nbs/61_paper.artefacts.ipynb #d0b63870
 def _values(notebook: Path, settings: dict, out: Path, records: str | Path) -> dict[str, Any]:
     "The parameters of one making."
     kind = "figures" if settings["notebook"].startswith("figure") else "tables"
@@ -568,6 +577,18 @@ def stage_costs(
     "Nodes, median and sum of seconds, peak of memory."
     return pd.DataFrame([*(_cost_of(s, g) for s, g in costs.groupby("stage", sort=False)), _cost_of("all", costs)])
 
+# %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
+def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:
+    "Operations of one training step of a record; None where they are not counted."
+    if row["stage"] not in ("train_ae", "train_mardm") or any(kind in row["model"] for kind in ("Softmax", "Grid", "Codebook")):
+        return None  # that head has other inputs
+    batch, of_training = parameters["batch_size"], ("snap", "dequantise", "random_latents")
+    more = {k: v for k, v in parameters.get("overrides", {}).items() if k not in of_training}
+    if row["stage"] == "train_ae":
+        return autoencoder_flops(row["model"], batch, parameters["window_size"], **more)
+    hidden = .6366*parameters["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
+    return sum(generator_flops(row["model"], batch, round(frames/4), round(batch*frames/4*hidden), **more))
+
 # %% ../../nbs/61_paper.artefacts.ipynb #8cc16f96
 def measured_rate(
     folder: str | Path,  # of records
@@ -589,17 +610,11 @@ def measured_rate(
         .agg(rate=("rate", "median"), runs=("rate", "size"))
     )
 
-# %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
-def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:
-    "Operations of one training step of a record; None where they are not counted."
-    if row["stage"] not in ("train_ae", "train_mardm") or any(kind in row["model"] for kind in ("Softmax", "Grid", "Codebook")):
-        return None  # that head has other inputs
-    batch, of_training = parameters["batch_size"], ("snap", "dequantise", "random_latents")
-    more = {k: v for k, v in parameters.get("overrides", {}).items() if k not in of_training}
-    if row["stage"] == "train_ae":
-        return autoencoder_flops(row["model"], batch, parameters["window_size"], **more)
-    hidden = .6366*parameters["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
-    return sum(generator_flops(row["model"], batch, round(frames/4), round(batch*frames/4*hidden), **more))
+# %% ../../nbs/61_paper.artefacts.ipynb #ed74b896
+def _same_making(a: list[Path], b: list[Path]) -> bool:
+    "Whether the files of two artefacts were made of the same."
+    one, other = (read_provenance(f[-1]) for f in (a, b))
+    return all(one[k] == other[k] for k in ("settings", "reads", "parts"))
 
 # %% ../../nbs/61_paper.artefacts.ipynb #9eb3bdf2
 def remake_in_place(
@@ -618,9 +633,3 @@ def remake_in_place(
             if new:
                 changed += replace_artefacts(project/kind, {**new, **kept})
     return changed + show_tables(project), left
-
-# %% ../../nbs/61_paper.artefacts.ipynb #ed74b896
-def _same_making(a: list[Path], b: list[Path]) -> bool:
-    "Whether the files of two artefacts were made of the same."
-    one, other = (read_provenance(f[-1]) for f in (a, b))
-    return all(one[k] == other[k] for k in ("settings", "reads", "parts"))

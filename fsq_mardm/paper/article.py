@@ -33,7 +33,8 @@ def last_value(source: str, names: dict, where: str) -> Any:
     tree = ast.parse(source, where)
     last = tree.body[-1] if tree.body else None
     ends = ast.Expression(last.value) if isinstance(last, ast.Expr) else None
-    if ends: tree.body.pop()
+    if ends:
+        tree.body.pop()
     exec(compile(tree, where, "exec"), names)
     return eval(compile(ends, where, "eval"), names) if ends else None
 
@@ -162,18 +163,7 @@ _SYMBOLS = {
 _WRAPPED = {"hat": "hat", "mathcal": "cal", "mathbb": "bb", "mathbf": "bold", "mathrm": "upright"}  # of one argument
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9.]+|\S")
 
-# %% ../../nbs/65_paper.article.ipynb #9e32bcaf
-def _math_atom(tokens: list[str]) -> str:
-    "Take one symbol, group or command with its arguments off the end of the reversed tokens."
-    token = tokens.pop()
-    if token == "{":
-        return _math_group(tokens)
-    if token in "^_":
-        return f"{token}({_math_atom(tokens)})"
-    if token.startswith("\\"):
-        return _math_command(token[1:], tokens)
-    return f'"{token}"' if token in "\"#$" else token
-
+# %% ../../nbs/65_paper.article.ipynb #74709359
 def _math_group(tokens: list[str]) -> str:
     "What stands before the brace that closes."
     inner = []
@@ -184,6 +174,7 @@ def _math_group(tokens: list[str]) -> str:
     tokens.pop()
     return " ".join(p for p in inner if p)
 
+# %% ../../nbs/65_paper.article.ipynb #405745c0
 def _math_command(name: str, tokens: list[str]) -> str:
     "A command by its name, with the arguments that it takes."
     if name in ("frac", "tfrac"):
@@ -197,6 +188,18 @@ def _math_command(name: str, tokens: list[str]) -> str:
     if name not in _SYMBOLS:
         raise ConfigError(f"equation: \\{name} is not known; expected one of {', '.join([*_SYMBOLS, *_WRAPPED])}")
     return _SYMBOLS[name]
+
+# %% ../../nbs/65_paper.article.ipynb #9e32bcaf
+def _math_atom(tokens: list[str]) -> str:
+    "Take one symbol, group or command with its arguments off the end of the reversed tokens."
+    token = tokens.pop()
+    if token == "{":
+        return _math_group(tokens)
+    if token in "^_":
+        return f"{token}({_math_atom(tokens)})"
+    if token.startswith("\\"):
+        return _math_command(token[1:], tokens)
+    return f'"{token}"' if token in "\"#$" else token
 
 # %% ../../nbs/65_paper.article.ipynb #0a9ff914
 def typst_math(latex: str) -> str:
@@ -660,6 +663,20 @@ def _entry(key: str, context: Context) -> list[dict]:
     "One entry of the list, as a line of the tree."
     return parsed(re.sub(r'^- <a id="\w+"></a>', "", reference(key, context.bibliography[key])))[0]["children"]
 
+# %% ../../nbs/65_paper.article.ipynb #abdfa7d1
+def _contents(article: Article) -> str:
+    "Links to the sections."
+    tokens = [b.token for b in (*article.body, *article.appendix)]
+    tops = [plain_text(t["children"]) for t in tokens if t["type"] == "heading" and t["attrs"]["level"] == 1]
+    return "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
+
+def _beside(context: Context) -> str:
+    "A line on the page to take in hand, where there is one."
+    if not (Path(context.figures)/"companion.html").is_file():
+        return ""
+    link = '<a href="companion.html">the grid to turn, a token to move, a denoising path to play</a>'
+    return f'<p class="by">Beside this page: {link}.</p>'
+
 # %% ../../nbs/65_paper.article.ipynb #dc76d855
 def article_html(article: Article, context: Context) -> str:
     "One page that needs nothing else."
@@ -677,20 +694,20 @@ def article_html(article: Article, context: Context) -> str:
         f'<h2 id="references">References</h2>{items}\n{appendix}</body></html>\n'
     )
 
-def _contents(article: Article) -> str:
-    "Links to the sections."
-    tokens = [b.token for b in (*article.body, *article.appendix)]
-    tops = [plain_text(t["children"]) for t in tokens if t["type"] == "heading" and t["attrs"]["level"] == 1]
-    return "".join(f'<a href="#{anchor(t)}">{html.escape(t)}</a>' for t in tops)
-
-def _beside(context: Context) -> str:
-    "A line on the page to take in hand, where there is one."
-    if not (Path(context.figures)/"companion.html").is_file():
-        return ""
-    link = '<a href="companion.html">the grid to turn, a token to move, a denoising path to play</a>'
-    return f'<p class="by">Beside this page: {link}.</p>'
+# %% ../../nbs/65_paper.article.ipynb #be0bc2bb
+def _typst_references(context: Context) -> list[str]:
+    "The list of what was cited, each under the name that citations link to."
+    how = ["#heading(numbering: none)[References]", "#set text(size: 8pt)", "#set par(justify: false, hanging-indent: 1em)"]
+    entry = lambda k: f"#block(spacing: .6em)[{typst_inline(_entry(k, context), context)} #metadata(none) <ref-{k}>]"
+    return [*how, *map(entry, in_list(context))]
 
 # %% ../../nbs/65_paper.article.ipynb #ff602aad
+_APPENDIX = (  # a page on its side, counted anew
+    "#set page(flipped: true, columns: 1, margin: 1.5cm)",
+    "#counter(heading).update(0)",
+    '#set heading(numbering: "A.1")',
+)
+
 def article_typst(article: Article, context: Context) -> str:
     "The source that typst sets."
     title = json.dumps(article.title, ensure_ascii=False)
@@ -707,18 +724,6 @@ def article_typst(article: Article, context: Context) -> str:
     context.appendix = False
     parts = [TYPST.replace("TITLE", title).replace("OPENS", opens), *body, *_typst_references(context), *_APPENDIX, *appendix]
     return "\n\n".join(parts) + "\n"
-
-_APPENDIX = (  # a page on its side, counted anew
-    "#set page(flipped: true, columns: 1, margin: 1.5cm)",
-    "#counter(heading).update(0)",
-    '#set heading(numbering: "A.1")',
-)
-
-def _typst_references(context: Context) -> list[str]:
-    "The list of what was cited, each under the name that citations link to."
-    how = ["#heading(numbering: none)[References]", "#set text(size: 8pt)", "#set par(justify: false, hanging-indent: 1em)"]
-    entry = lambda k: f"#block(spacing: .6em)[{typst_inline(_entry(k, context), context)} #metadata(none) <ref-{k}>]"
-    return [*how, *map(entry, in_list(context))]
 
 # %% ../../nbs/65_paper.article.ipynb #ac68fc96
 def set_pdf(

@@ -199,10 +199,20 @@ def load_hypotheses(
         raise ConfigError(f"{path}: not UTF-8; expected the file of hypotheses") from None
     return parse_hypotheses(text, path.name)
 
-# %% ../../nbs/63_paper.claims.ipynb #de5517c9
+# %% ../../nbs/63_paper.claims.ipynb #1d24037e
 class NotMeasured(DataError):
     "A hypothesis asks for a number that no record holds."
 
+def _seeds(rows: pd.DataFrame, kind: str, method: str) -> pd.Series:
+    "The seed of each record, -1 for real motion; `DataError` where one has none, or two have the same."
+    seeds = rows.seed if "seed" in rows and method != "Real" else pd.Series([-1]*len(rows))
+    if seeds.isna().any():
+        raise DataError(f"{rows.record[seeds.isna().to_numpy()].iloc[0]}: no seed among the labels; expected one")
+    if seeds.duplicated().any():
+        raise DataError(f"{rows.record.iloc[-1]}: a second record {kind} of {method} for one seed; expected one a seed")
+    return seeds
+
+# %% ../../nbs/63_paper.claims.ipynb #de5517c9
 def by_seed(
     records: dict,  # kind -> frame, a row a record, of `load_records`
     kind: str, metric: str, method: str,
@@ -220,15 +230,6 @@ def by_seed(
         raise NotMeasured(f"no {metric} in the records {kind} of {method}")
     seeds = _seeds(rows, kind, method)
     return pd.Series(rows[metric].to_numpy(float), index=seeds.to_numpy().astype(int)), tuple(rows.record)
-
-def _seeds(rows: pd.DataFrame, kind: str, method: str) -> pd.Series:
-    "The seed of each record, -1 for real motion; `DataError` where one has none, or two have the same."
-    seeds = rows.seed if "seed" in rows and method != "Real" else pd.Series([-1]*len(rows))
-    if seeds.isna().any():
-        raise DataError(f"{rows.record[seeds.isna().to_numpy()].iloc[0]}: no seed among the labels; expected one")
-    if seeds.duplicated().any():
-        raise DataError(f"{rows.record.iloc[-1]}: a second record {kind} of {method} for one seed; expected one a seed")
-    return seeds
 
 # %% ../../nbs/63_paper.claims.ipynb #1658d216
 def judging_seeds(

@@ -26,25 +26,22 @@ from matplotlib.transforms import Bbox
 from ..config import DataError
 from ..history import smooth_to_draw
 
-# %% ../../nbs/62_paper.plots.ipynb #75efe01c
+# %% ../../nbs/62_paper.plots.ipynb #34cc6457
 PALETTE = sns.color_palette("colorblind")
-COLOURS = {
-    name: PALETTE[i]
-    for name, i in {
-        "AE": 0,
-        "VQ": 1,
-        "FSQ": 2,
-        "MetricFSQ": 3,
-        "RVQ": 4,
-        "ScrambledFSQ": 5,
-        "FSQ-unsnapped": 6,
-        "Real": 7,
-        "ScrambledLevels": 8,
-        "AE-6d": 9,
-    }.items()
-}  # of bottlenecks, and of two rows that are compared as if they were
-# of heads
-DASHES = {
+_PLACE = {  # in the palette: of bottlenecks, and of two rows that are compared as if they were
+    "AE": 0,
+    "VQ": 1,
+    "FSQ": 2,
+    "MetricFSQ": 3,
+    "RVQ": 4,
+    "ScrambledFSQ": 5,
+    "FSQ-unsnapped": 6,
+    "Real": 7,
+    "ScrambledLevels": 8,
+    "AE-6d": 9,
+}
+COLOURS = {name: PALETTE[i] for name, i in _PLACE.items()}
+DASHES = {  # of heads
     "": "-",
     "DDPM": "--",
     "Softmax": ":",
@@ -53,6 +50,7 @@ DASHES = {
     "SiTx": (0, (8, 2)),
 }
 
+# %% ../../nbs/62_paper.plots.ipynb #75efe01c
 def bottleneck_and_head(
     method: str,  # e.g. "FSQ-Grid", "AE-6d"
 ) -> tuple[str, str]:  # e.g. ("FSQ", "Grid"), ("AE-6d", ""); the head is empty for velocity
@@ -410,7 +408,7 @@ def project(
     joints = np.asarray(joints)
     return np.stack([joints[..., 0]*np.cos(a) - joints[..., 2]*np.sin(a), joints[..., 1]], -1)
 
-# %% ../../nbs/62_paper.plots.ipynb #0fb24c96
+# %% ../../nbs/62_paper.plots.ipynb #39a60a25
 def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., width: float = 1.6, head: int | None = None):
     "Draw one pose (J, 3) around its pelvis at page position `at`, a disc around the joint `head`."
     points = project(joints - np.asarray(joints)[:1]*np.array([1, 0, 1])) + (at, 0)
@@ -420,6 +418,7 @@ def draw_pose(ax, joints, parents, colours, at: float = 0., alpha: float = 1., w
     if head is not None:
         ax.add_patch(Circle(points[head] + (0, .03), .09, color=TRUNK, alpha=alpha, lw=0))
 
+# %% ../../nbs/62_paper.plots.ipynb #0fb24c96
 def _strip(ax, joints, parents, colours, head, fps: float, poses: int, spacing: float, top: float):
     "One row of a strip: poses over the ground, ticks in seconds."
     frames = np.linspace(0, len(joints) - 1, poses).round().astype(int)
@@ -499,40 +498,30 @@ def _grid_panel(ax, tokens: np.ndarray, n: int):
     ax.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), aspect="equal")
 
 # %% ../../nbs/62_paper.plots.ipynb #3f9bba7e
+def _upward(ax, x: float, low: float, high: float, lw: float, color: str, size: float):
+    "An arrow."
+    ax.annotate("", (x, high), (x, low), arrowprops=dict(arrowstyle="-|>", lw=lw, color=color, mutation_scale=size))
+
 def _masked_panel(ax, hidden: list[bool]):
     "A row of tokens, some hidden, below the transformer that reads them."
+    unseen = dict(facecolor="white", hatch="////", edgecolor="0.55")
+    seen = dict(facecolor=method_colour("FSQ"), edgecolor="white")
     for k, h in enumerate(hidden):
-        look = (
-            dict(facecolor="white", hatch="////", edgecolor="0.55")
-            if h
-            else dict(facecolor=method_colour("FSQ"), edgecolor="white")
-        )
-        ax.add_patch(Rectangle((k, 0), .8, .8, lw=.6, **look))
-        ax.annotate(
-            "",
-            (k + 0.4, 1.55),
-            (k + 0.4, 0.9),
-            arrowprops=dict(arrowstyle="-|>", lw=0.5, color="0.6", mutation_scale=5),
-        )
+        ax.add_patch(Rectangle((k, 0), .8, .8, lw=.6, **(unseen if h else seen)))
+        _upward(ax, k + .4, .9, 1.55, lw=.5, color="0.6", size=5)
+    middle = len(hidden)/2
     ax.add_patch(Rectangle((-.2, 1.6), len(hidden) + .2, 1.5, facecolor="0.93", edgecolor="0.4", lw=.8))
-    ax.text(len(hidden)/2, 2.35, "masked transformer", ha="center", va="center", fontsize=7)
-    ax.text(len(hidden)/2, -.75, "text", ha="center", va="center", fontsize=7, style="italic")
-    ax.annotate(
-        "",
-        (len(hidden)/2, -0.05),
-        (len(hidden)/2, -0.5),
-        arrowprops=dict(arrowstyle="-|>", lw=0.6, color="0.4", mutation_scale=6),
-    )
+    ax.text(middle, 2.35, "masked transformer", ha="center", va="center", fontsize=7)
+    ax.text(middle, -.75, "text", ha="center", va="center", fontsize=7, style="italic")
+    _upward(ax, middle, -.5, -.05, lw=.6, color="0.4", size=6)
     at = hidden.index(True) + .4
-    ax.annotate(
-        "", (at, 3.8), (at, 3.15), arrowprops={"arrowstyle": "-|>", "lw": 0.8, "color": "0.2", "mutation_scale": 7}
-    )
+    _upward(ax, at, 3.15, 3.8, lw=.8, color="0.2", size=7)
     ax.text(at, 3.95, "condition", ha="center", fontsize=6)
     ax.set(xlim=(-.5, len(hidden) + .3), ylim=(-1.3, 4.6), aspect="equal")
 
 # %% ../../nbs/62_paper.plots.ipynb #8cd15a6c
 def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
-    "One coordinate from noise to a level: many paths pale, the one that begins highest strong."
+    "One coordinate from noise to a level: many paths pale, the one that begins third highest strong."
     for level in levels:
         ax.axhline(level, color="0.85", lw=.6, zorder=0)
     ax.plot(times, paths.T, color=method_colour("FSQ"), lw=.5, alpha=.25)
@@ -544,7 +533,20 @@ def _path_panel(ax, levels: np.ndarray, times: np.ndarray, paths: np.ndarray):
     ax.set_yticklabels([f"{v:g}" for v in levels], fontsize=5)
     ax.grid(False)
 
+# %% ../../nbs/62_paper.plots.ipynb #232ccc5f
+def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
+    "An arrow from each panel to the next, and the way back below."
+    look: dict[str, Any] = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")
+    for a, b, word in zip(axes, axes[1:], words):
+        x = (a.get_position().x1 + b.get_position().x0)/2 - .02
+        fig.text(x, .14, word, ha="center", fontsize=6, color="0.3")
+        fig.add_artist(FancyArrowPatch((x - .025, .11), (x + .025, .11), **look))
+    fig.add_artist(FancyArrowPatch((.9, .0), (.1, .0), **look))
+    fig.text(.5, .02, "snap, lift, and decode", ha="center", fontsize=6, color="0.3")
+
 # %% ../../nbs/62_paper.plots.ipynb #1f47251c
+_TITLES = ("motion, four frames a token", "encoder: points of a grid", "some tokens are hidden", "head: noise to a level")
+
 def plot_method(
     joints: np.ndarray,  # (T, J, 3) metres, a motion
     parents: list[int], joint_names: list[str],
@@ -563,30 +565,13 @@ def plot_method(
         _grid_panel(axes[1], tokens, 5)
         _masked_panel(axes[2], [False, True, False, True, True, False])
         _path_panel(axes[3], levels, times, paths)
-        titles = (
-            "motion, four frames a token",
-            "encoder: points of a grid",
-            "some tokens are hidden",
-            "head: noise to a level",
-        )
         for ax in axes[:3]:
             ax.axis("off")
         fig.canvas.draw()
         fig.set_layout_engine("none")
         box = axes[3].get_position()
         axes[3].set_position([box.x0, box.y0 + .1*box.height, box.width, .82*box.height])
-        for letter, ax, title in zip("abcd", axes, titles):
+        for letter, ax, title in zip("abcd", axes, _TITLES):
             fig.text(ax.get_position().x0, .97, f"{letter}  {title}", fontsize=7)
         _arrows(fig, axes, ("encode", "lift", "denoise"))
     return fig
-
-# %% ../../nbs/62_paper.plots.ipynb #fbf8f1de
-def _arrows(fig: plt.Figure, axes, words: tuple[str, ...]):
-    "An arrow from each panel to the next, and the way back below."
-    look: dict[str, Any] = dict(transform=fig.transFigure, arrowstyle="-|>", mutation_scale=8, lw=.8, color="0.3")
-    for a, b, word in zip(axes, axes[1:], words):
-        x = (a.get_position().x1 + b.get_position().x0)/2 - .02
-        fig.text(x, .14, word, ha="center", fontsize=6, color="0.3")
-        fig.add_artist(FancyArrowPatch((x - .025, .11), (x + .025, .11), **look))
-    fig.add_artist(FancyArrowPatch((.9, .0), (.1, .0), **look))
-    fig.text(.5, .02, "snap, lift, and decode", ha="center", fontsize=6, color="0.3")

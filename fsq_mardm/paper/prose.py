@@ -109,11 +109,8 @@ def listed(self: Paper,
     digits: int = 2,
 ) -> str:
     "`1.2 over A, 3.4 over B and 5.6 over C`."
-    said = [
-        f"{self.number(table, row, column, digits)} {words}"
-        for row, words in rows.items()
-        if self.has(table, row, column)
-    ]
+    there = {row: words for row, words in rows.items() if self.has(table, row, column)}
+    said = [f"{self.number(table, row, column, digits)} {words}" for row, words in there.items()]
     return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or NOT_MEASURED
 
 # %% ../../nbs/64_paper.prose.ipynb #9a0f47d2
@@ -139,11 +136,8 @@ def hypothesis(self: Paper,
 @patch
 def hypotheses(self: Paper, *ids: str) -> str:
     "Several as a list; those that the run did not measure close it by name."
-    rows = (
-        {h["id"]: h for h in read_json(self.tables/"table_5.json")["hypotheses"]}
-        if (self.tables/"table_5.json").is_file()
-        else {}
-    )
+    path = self.tables/"table_5.json"
+    rows = {h["id"]: h for h in read_json(path)["hypotheses"]} if path.is_file() else {}
     for i in ids:
         if i not in rows:
             raise ConfigError(f"table_5.json: no hypothesis {i!r}")
@@ -162,7 +156,7 @@ def counts(self: Paper) -> str:
     said = ", ".join(f"{verdicts.count(s)} {s}" for s in STATES if s in verdicts)
     return f"Of {self.quote(Quote(str(len(verdicts)), 'table_5'))} registered hypotheses the ledger calls {said}."
 
-# %% ../../nbs/64_paper.prose.ipynb #364f2683
+# %% ../../nbs/64_paper.prose.ipynb #cd3a63cf
 MAIN_ROWS = {
     "AE": "over continuous latents",
     "AE-6d": "over six bounded coordinates that are not rounded",
@@ -173,6 +167,7 @@ MAIN_ROWS = {
     "ScrambledFSQ": "over the scrambled grid",
 }  # of Table 2
 
+# %% ../../nbs/64_paper.prose.ipynb #364f2683
 @patch
 def finding(self: Paper) -> str:
     "FID of the main rows, and which is the lowest, as far as intervals tell."
@@ -191,16 +186,7 @@ def finding(self: Paper) -> str:
     clear = f"stands clear of {' and '.join(apart)}" if apart else "stands clear of none"
     return f"{said} The lowest, {fid.index[0]}, {clear} by their 95 % intervals."
 
-# %% ../../nbs/64_paper.prose.ipynb #b8f56bbd
-CORPUS_WORDS = {
-    "synthetic": "procedural captioned motion with known factors, which the package makes by itself",
-    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to "
-              "HumanML3D's skeleton, "
-    "with captions composed from its labels and from what is measured on each clip",
-    "t2m": "HumanML3D ([Guo et al. 2022](#guo2022t2m))",
-    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))",
-}
-
+# %% ../../nbs/64_paper.prose.ipynb #316b61d3
 @patch
 def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
     "What the tables were made with; `DataError` where there are none, or of two runs."
@@ -216,7 +202,15 @@ def settings(self: Paper) -> dict:  # corpus, preset, scale, seeds
     longest = max(found, key=lambda s: len(s["seeds"]))
     return {k: longest[k] for k in ("corpus", "preset", "scale", "seeds")}
 
-# %% ../../nbs/64_paper.prose.ipynb #1a4c5b8b
+# %% ../../nbs/64_paper.prose.ipynb #b8f56bbd
+CORPUS_WORDS = {
+    "synthetic": "procedural captioned motion with known factors, which the package makes by itself",
+    "bandai": "the Bandai-Namco Research Motion Dataset ([Kobayashi et al. 2023](#kobayashi2023bandai)), mapped to "
+              "HumanML3D's skeleton, with captions composed from its labels and from what is measured on each clip",
+    "t2m": "HumanML3D ([Guo et al. 2022](#guo2022t2m))",
+    "kit": "KIT-ML, in the layout of HumanML3D ([Guo et al. 2022](#guo2022t2m))",
+}
+
 @patch
 def corpus(self: Paper) -> str:
     "The corpus in words."
@@ -238,6 +232,17 @@ def headline(self: Paper) -> str:
         raise ConfigError("headline.md: missing; expected the ledger's summary")
     return (self.tables/"headline.md").read_text(encoding="utf-8").strip()
 
+# %% ../../nbs/64_paper.prose.ipynb #b9656f2c
+def some_columns(text: str, columns: tuple[str, ...]) -> str:
+    "A Markdown table with some of its columns, and what follows it."
+    lines = text.split("\n")
+    end = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines[:end]]
+    kept = [rows[0].index(c) for c in columns if c in rows[0]]
+    if not kept:
+        raise ConfigError(f"columns: found none of {', '.join(columns)} among {', '.join(rows[0])}")
+    return "\n".join([*("| " + " | ".join(row[k] for k in kept) + " |" for row in rows), *lines[end:]])
+
 # %% ../../nbs/64_paper.prose.ipynb #b3c70d5e
 @patch
 def table(self: Paper,
@@ -257,17 +262,6 @@ def all_tables(self: Paper) -> list[str]:
     "Names of the finished tables, the ledger last: it is the longest."
     found = sorted(p.stem for p in self.tables.glob("*.csv") if p.with_suffix(".md").is_file())
     return sorted(found, key=lambda name: name == "table_5")
-
-# %% ../../nbs/64_paper.prose.ipynb #b9656f2c
-def some_columns(text: str, columns: tuple[str, ...]) -> str:
-    "A Markdown table with some of its columns, and what follows it."
-    lines = text.split("\n")
-    end = next((i for i, line in enumerate(lines) if not line.startswith("|")), len(lines))
-    rows = [[c.strip() for c in line.strip("|").split("|")] for line in lines[:end]]
-    kept = [rows[0].index(c) for c in columns if c in rows[0]]
-    if not kept:
-        raise ConfigError(f"columns: found none of {', '.join(columns)} among {', '.join(rows[0])}")
-    return "\n".join([*("| " + " | ".join(row[k] for k in kept) + " |" for row in rows), *lines[end:]])
 
 # %% ../../nbs/64_paper.prose.ipynb #e21c799c
 @patch
@@ -299,7 +293,8 @@ def read_bibliography(
 def short_name(entry: dict) -> str:
     "`Doe 2020`, `Doe and Roe 2020`, `Doe et al. 2020`."
     names = [name.split(", ")[0] for name in entry["author"].split(" and ")]
-    return f"{names[0] if len(names) == 1 else ' and '.join(names) if len(names) == 2 else f'{names[0]} et al.'} {entry['year']}"
+    who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+    return f"{who} {entry['year']}"
 
 # %% ../../nbs/64_paper.prose.ipynb #33d404f1
 def cited(

@@ -390,6 +390,17 @@ def _read_numbers(table: Path) -> pd.DataFrame:
     except (ValueError, OverflowError) as e:
         raise DataError(f"{table}: not a table ({shown(str(e))}); expected the CSV of one") from None
 
+# %% ../../nbs/60_paper.records.ipynb #c096f0da
+def _followed(folder: Path, reads: dict[str, str], cells: pd.Series, column: str) -> tuple[list[dict], dict[str, dict], bool]:
+    "The records behind a cell, all that those were built on, and whether their mean is the number."
+    read = chain(folder, reads)
+    direct = {n: read[n]["record"] for n in reads if "record" in read[n]}
+    behind, exact = records_behind(direct, cells, column)
+    above = chain(folder, {k: c for n in behind for k, c in direct[n]["reads"].items()})
+    about = lambda found: {"content": found["content"], **(_maker(found["record"]) if "record" in found else {})}
+    records = [_traced(n, reads[n], direct[n], values) for n, values in behind.items()]
+    return records, {n: about(found) for n, found in above.items()}, exact
+
 # %% ../../nbs/60_paper.records.ipynb #1dc9f3fc
 def trace_number(
     table: str | Path,  # a table's CSV, e.g. tables/table_2.csv
@@ -416,16 +427,6 @@ def trace_number(
         "built_on": built_on,
         "command": remake_command(source["settings"], [r["node"] for r in records]),
     }
-
-def _followed(folder: Path, reads: dict[str, str], cells: pd.Series, column: str) -> tuple[list[dict], dict[str, dict], bool]:
-    "The records behind a cell, all that those were built on, and whether their mean is the number."
-    read = chain(folder, reads)
-    direct = {n: read[n]["record"] for n in reads if "record" in read[n]}
-    behind, exact = records_behind(direct, cells, column)
-    above = chain(folder, {k: c for n in behind for k, c in direct[n]["reads"].items()})
-    about = lambda found: {"content": found["content"], **(_maker(found["record"]) if "record" in found else {})}
-    records = [_traced(n, reads[n], direct[n], values) for n, values in behind.items()]
-    return records, {n: about(found) for n, found in above.items()}, exact
 
 # %% ../../nbs/60_paper.records.ipynb #a728a5f1
 def _state(r: dict) -> str:
