@@ -506,7 +506,7 @@ def _code_of(made: list[dict]) -> str:
     commits = _shown([(m.get("commit") or "unknown")[:8] for m in made])
     return f"commits of the records: {commits}; {sum(bool(m.get('dirty')) for m in made)} of {len(made)} with changes beside them"
 
-def _corpora_of(records: list[dict]) -> str:
+def _corpora_of(records: Sequence[dict]) -> str:
     "The corpora that records were made from, by content."
     read = [item for r in records for item in r["reads"].items()]
     return _shown([f"{name.removeprefix('corpus ')}, content {content}" for name, content in read if name.startswith("corpus ")])
