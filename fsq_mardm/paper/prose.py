@@ -180,7 +180,7 @@ MAIN_ROWS = {
     "FSQ": "over the grid with a velocity head",
     "FSQ-Grid": "over the grid with a posterior over its levels",
     "ScrambledLevels": "over the grid with the levels of each channel scrambled",
-    "ScrambledFSQ": "over the scrambled grid",
+    "ScrambledFSQ": "over the grid with whole codes scrambled",
 }  # of Table 2
 
 # %% ../../nbs/64_paper.prose.ipynb #364f2683
@@ -199,8 +199,8 @@ def finding(self: Paper) -> str:
     apart = [m for m in fid.index[1:] if fid.iloc[0] + half.iloc[0] < fid[m] - half[m]]
     if half.isna().all():
         return f"{said} One seed: which differences are more than chance is not known."
-    clear = f"stands clear of {' and '.join(apart)}" if apart else "stands clear of none"
-    return f"{said} The lowest of these, {fid.index[0]}, {clear} by these 95 % intervals; the ledger compares seed by seed."
+    clear = f"stands clear of those {' and '.join(MAIN_ROWS[m] for m in apart)}" if apart else "stands clear of none"
+    return f"{said} The lowest of these, {MAIN_ROWS[fid.index[0]]}, {clear} by these 95 % intervals; the ledger compares seed by seed."
 
 # %% ../../nbs/64_paper.prose.ipynb #316b61d3
 @patch
