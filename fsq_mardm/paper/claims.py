@@ -6,7 +6,7 @@
 __all__ = ['CONTRASTS', 'NUMBER', 'ENTRY', 'NEEDED', 'TOP', 'EXPLORATORY', 'NOT_MEASURED', 'STATES', 'Hypothesis',
            'read_hypothesis', 'parse_hypotheses', 'load_hypotheses', 'NotMeasured', 'by_seed', 'judging_seeds',
            'choose', 'Evidence', 'evidence', 'predicted', 'check_rulers', 'ledger', 'registered', 'precedes',
-           'made_before', 'measured', 'headline', 'verdict_sentence', 'sentences']
+           'made_before', 'measured', 'headline', 'verdict_words', 'verdict_sentence', 'sentences']
 
 # %% ../../nbs/63_paper.claims.ipynb #d56cf996
 import math, subprocess
@@ -20,7 +20,7 @@ import yaml
 
 from ..config import ConfigError, DataError, fingerprint, shown
 from .artefacts import metric_words
-from ..stats import UNDECIDED, VERDICTS, Estimate, Question, contrast, interval_text, judge_family, student
+from ..stats import EQUIVALENT, UNDECIDED, VERDICTS, Estimate, Question, contrast, interval_text, judge_family, student
 
 # %% ../../nbs/63_paper.claims.ipynb #c8a7eed0
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def choose(
     shared = set.intersection(*(set(values.index) for values, _ in found.values()))
     seeds, _ = judging_seeds(sorted(shared), first)
     best = min(found, key=lambda m: found[m][0][seeds].mean())
-    return best, f"{best}, chosen on validation among {len(found)}", tuple(n for _, names in found.values() for n in names)
+    return best, f"{best} (chosen on validation among {len(found)})", tuple(n for _, names in found.values() for n in names)
 
 # %% ../../nbs/63_paper.claims.ipynb #b9d709d5
 @dataclass(frozen=True)
@@ -465,14 +465,19 @@ def headline(
     return " ".join([f"Of {len(rows)} registered hypotheses, {where}: {counts}.", *lists])
 
 # %% ../../nbs/63_paper.claims.ipynb #7ac3d8e1
+def verdict_words(verdict: str) -> str:
+    "A verdict as it begins a sentence: what is equivalent is so whether or not a difference was expected."
+    return verdict.capitalize() + (", no difference that matters" if verdict == EQUIVALENT else "")
+
 def verdict_sentence(
     row: dict,  # of `ledger`
 ) -> str:
     "The verdict, the hypothesis, what was measured with its interval, and from how many runs."
     if row["verdict"] == NOT_MEASURED:
-        return f"*Not measured*: {row['text']} ({row['how']})"
+        return f"*Not measured*: “{row['text']}” ({row['how']})"
     p = "" if row["p_holm"] is None or row["p_holm"] != row["p_holm"] else f"; corrected p {row['p_holm']:.2g}"
-    return f"**{row['verdict'].capitalize()}**: {row['text']} Measured {measured(row)} ({row['how']}{p}); expected: {row['predicted']}."
+    verdict = verdict_words(row["verdict"])
+    return f"**{verdict}**: “{row['text']}” Measured {measured(row)} ({row['how']}{p}); expected: {row['predicted']}."
 
 def sentences(
     hypotheses,  # of `load_hypotheses`
