@@ -63,7 +63,7 @@ def test_table_that_does_not_match_its_records(tables, tmp_path):
 def test_a_key_that_is_not_there(tables, tmp_path):
     table = tables/"table_2.csv"
     table.write_text(table.read_text().replace("Real,", "Unreal,"))
-    with pytest.raises(ConfigError, match="“[^”]*two halves of the real test set[^”]*”: row 'Real'"): build(tables, tmp_path/"out")
+    with pytest.raises(ConfigError, match="“[^”]*two halves of its real test motion[^”]*”: row 'Real'"): build(tables, tmp_path/"out")
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_no_measured_number_is_typed(name):
