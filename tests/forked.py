@@ -28,7 +28,9 @@ def _body(call: Callable, said: Path, cwd: Path | None):
     try: code = call() or 0
     except SystemExit as e:
         code = e.code or 0
-        if not isinstance(code, int): code = print(code, file=sys.stderr) or 1
+        if not isinstance(code, int):  # what Python does with a message
+            print(code, file=sys.stderr)
+            code = 1
     except BaseException:
         traceback.print_exc()
         code = 1

@@ -134,13 +134,19 @@ def hypothesis(self: Paper,
 
 # %% ../../nbs/64_paper.prose.ipynb #0b8f5fe7
 @patch
-def hypotheses(self: Paper, *ids: str) -> str:
-    "Several as a list; those that the run did not measure close it by name."
+def _ledger(self: Paper, ids: tuple[str, ...]) -> dict[str, dict]:
+    "The ledger by id; `ConfigError` for one that it does not hold."
     path = self.tables/"table_5.json"
     rows = {h["id"]: h for h in read_json(path)["hypotheses"]} if path.is_file() else {}
     for i in ids:
         if i not in rows:
             raise ConfigError(f"table_5.json: no hypothesis {i!r}")
+    return rows
+
+@patch
+def hypotheses(self: Paper, *ids: str) -> str:
+    "Several as a list; those that the run did not measure close it by name."
+    rows = self._ledger(ids)
     missing = [rows[i]["short"] for i in ids if rows[i]["verdict"] == NOT_MEASURED]
     told = [f"- {self.hypothesis(i)}" for i in ids if rows[i]["verdict"] != NOT_MEASURED]
     return "\n".join([*told, *([f"- *Not measured in this run:* {'; '.join(missing)}."] if missing else [])])
@@ -149,11 +155,7 @@ def hypotheses(self: Paper, *ids: str) -> str:
 @patch
 def verdicts(self: Paper, *ids: str) -> str:
     "Where hypotheses stand, by their short names: `Supported: a; b. Undecided: c.`"
-    path = self.tables/"table_5.json"
-    rows = {h["id"]: h for h in read_json(path)["hypotheses"]} if path.is_file() else {}
-    for i in ids:
-        if i not in rows:
-            raise ConfigError(f"table_5.json: no hypothesis {i!r}")
+    rows = self._ledger(ids)
     named = {s: [rows[i]["short"] for i in ids if rows[i]["verdict"] == s] for s in STATES}
     return " ".join(f"*{verdict_words(s)}*: {'; '.join(names)}." for s, names in named.items() if names)
 
