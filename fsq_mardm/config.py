@@ -187,9 +187,13 @@ def to_plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 # %% ../nbs/00_config.ipynb #e3a4d761
+_NUMBERS = re.compile(r"\[\n[-+.,\deE\s]+\]")  # a line break outside of strings is layout
+
 def write_json(path: str | os.PathLike, value: Any) -> Path:
-    "Write `value` as readable JSON, whole or not at all."
-    with atomic_file(path) as t: t.write_text(json.dumps(to_plain(value), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    "Write `value` as readable JSON, a list of numbers on one line, whole or not at all."
+    text = json.dumps(to_plain(value), indent=1, sort_keys=True)
+    text = _NUMBERS.sub(lambda m: f"[{' '.join(m[0][1:-1].split())}]", text)
+    with atomic_file(path) as t: t.write_text(f"{text}\n", encoding="utf-8")
     return Path(path)
 
 def read_json(path: str | os.PathLike) -> Any:

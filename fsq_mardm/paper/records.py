@@ -179,17 +179,27 @@ def made_by(self: Run) -> dict[str, Any]:
     return {**settings, **self.code, **machine_state(), **clock, **resources()}
 
 # %% ../../nbs/60_paper.records.ipynb #db1d21f1
+_DIGITS = 6  # of what figures are drawn from; metrics keep all of theirs
+
+def _brief(value: Any) -> Any:
+    "Plain values with floats of so many significant digits."
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {k: _brief(v) for k, v in value.items()}
+    return [_brief(v) for v in value] if isinstance(value, list) else value
+
 @patch
 def finish(self: Run,
     labels: dict[str, Any],  # of what: method, seed, corpus, ...
     metrics: dict[str, Any],  # numbers, all finite
-    **more: Any,  # curves and whatever else a figure needs
+    **more: Any,  # curves and whatever else a figure needs, kept to six significant digits
 ) -> Path:
     "Write the record, whole or not at all; return its path."
     bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
     if bad:
         raise DataError(f"{self.path.name}: {', '.join(bad)} not finite; a record holds finite numbers only")
-    evidence = {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics, **more}
+    evidence = {"kind": self.kind, "name": self.name, "labels": labels, "metrics": metrics, **_brief(to_plain(more))}
     return write_json(self.path, {**evidence, "reads": self.reads, "made_by": self.made_by()})
 
 # %% ../../nbs/60_paper.records.ipynb #263ae0db
