@@ -337,7 +337,7 @@ def _stage(page: np.ndarray, title: str, size: tuple[float, float], colours: lis
     marks = np.arange(np.floor(page[..., 0].min()) - 2, page[..., 0].max() + 3, .5)
     ax.axhline(0, color="0.8", zorder=0)
     ax.plot(marks, 0*marks, "|", color="0.6")
-    ax.set(ylim=(-.2, 2.2), aspect="equal")
+    ax.set(xlim=(-1.2, 1.2), ylim=(-.2, 2.2), aspect="equal")
     ax.axis("off")
     ax.set_title("".join(c for c in title if c not in missing), fontsize=9, wrap=True, parse_math=False, family=families)
     return fig, ax, ax.add_collection(LineCollection([], colors=colours, linewidths=4, capstyle="round"))
@@ -358,6 +358,8 @@ def save_mp4(
     colours = limb_colours(parents, skeleton.joint_names)
     fig, ax, limbs = _stage(page, title, size, [colours[j] for j in bones])
     canvas = FigureCanvasAgg(fig)
+    canvas.draw()
+    fig.set_layout_engine("none")  # no frame needs another layout
     how: dict[str, Any] = dict(format="FFMPEG", codec="libx264", quality=7, macro_block_size=16, ffmpeg_log_level="error")
     video: Any
     with atomic_file(path) as t, imageio.get_writer(str(t), fps=fps or skeleton.fps, **how) as video:

@@ -13,6 +13,7 @@ __all__ = ['METRICS', 'Metric', 'metric_words', 'summarise', 'estimates', 'in_or
 import ctypes, json, os, shutil, sys, tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -578,16 +579,19 @@ def stage_costs(
     return pd.DataFrame([*(_cost_of(s, g) for s, g in costs.groupby("stage", sort=False)), _cost_of("all", costs)])
 
 # %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
-def _step_flops(row: dict, parameters: dict, frames: float) -> int | None:
-    "Operations of one training step of a record; None where they are not counted."
-    if row["stage"] not in ("train_ae", "train_mardm") or any(kind in row["model"] for kind in ("Softmax", "Grid", "Codebook")):
+_SIZES = ("batch_size", "window_size", "diffmlps_batch_mul", "overrides")  # of a training, what its operations depend on
+
+@cache
+def _step_flops(stage: str, model: str, sizes: str, frames: float) -> int | None:  # sizes: JSON
+    "Operations of one training step; None where they are not counted."
+    if stage not in ("train_ae", "train_mardm") or any(kind in model for kind in ("Softmax", "Grid", "Codebook")):
         return None  # that head has other inputs
-    batch, of_training = parameters["batch_size"], ("snap", "dequantise", "random_latents")
-    more = {k: v for k, v in parameters.get("overrides", {}).items() if k not in of_training}
-    if row["stage"] == "train_ae":
-        return autoencoder_flops(row["model"], batch, parameters["window_size"], **more)
-    hidden = .6366*parameters["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
-    return sum(generator_flops(row["model"], batch, round(frames/4), round(batch*frames/4*hidden), **more))
+    given, of_training = json.loads(sizes), ("snap", "dequantise", "random_latents")
+    batch, more = given["batch_size"], {k: v for k, v in given.get("overrides", {}).items() if k not in of_training}
+    if stage == "train_ae":
+        return autoencoder_flops(model, batch, given["window_size"], **more)
+    hidden = .6366*given["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
+    return sum(generator_flops(model, batch, round(frames/4), round(batch*frames/4*hidden), **more))
 
 # %% ../../nbs/61_paper.artefacts.ipynb #8cc16f96
 def measured_rate(
@@ -599,7 +603,9 @@ def measured_rate(
     for r in read_costs(folder).to_dict("records"):
         on_cpu = str(r["device"]).startswith("cpu") and pd.notna(r["cpu_seconds"])
         busy = r["cpu_seconds"] if on_cpu else r["seconds"]
-        flops = _step_flops(r, read_record(Path(folder)/r["record"])["made_by"]["parameters"], frames)
+        parameters = read_record(Path(folder)/r["record"])["made_by"]["parameters"]
+        sizes = json.dumps({k: parameters[k] for k in _SIZES if k in parameters}, sort_keys=True)
+        flops = _step_flops(r["stage"], str(r["model"]), sizes, frames)
         if flops and r["steps"] and busy:
             rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
     if not rows:
