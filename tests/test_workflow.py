@@ -43,7 +43,7 @@ def test_a_wrong_setting_is_one_line(settings, says):
     assert done.returncode != 0
     assert [line for line in done.stderr.splitlines() if says in line and line.startswith("error: ")], done.stderr
 
-@pytest.mark.parametrize("settings", [["preset=smoke"], ["preset=paper", "corpus=t2m", "source=somewhere"], ["preset=paper", "corpus=kit", "source=somewhere"]])
+@pytest.mark.parametrize("settings", [["preset=smoke"], ["preset=paper", "corpus=t2m", "source=somewhere", "seeds=0"], ["preset=paper", "corpus=kit", "source=somewhere", "seeds=0"]])
 def test_slurm_profile_makes_a_graph(settings):
     done = snakemake("--profile", str(PROJECT/"workflow/profiles/slurm"), "--config", *settings, "--forceall")
     assert done.returncode == 0, done.stdout + done.stderr
