@@ -7,7 +7,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 LONG = ({"test_distributed", "test_tables", "test_viewer_notebooks"}, {"test_workflow", "test_published", "test_notebooks"})
 
 def pytest_collection_modifyitems(items):
-    "Each of two processes begins with one half of the list: files of long tests stand first there, so that neither waits for the other at the end."
+    "Long tests first in each half of the list, with which one of two processes begins: neither waits for the other at the end."
     first, second = ([i for i in items if i.path.stem in files] for files in LONG)
     short = [i for i in items if i not in first and i not in second]
     rest = max(0, len(items)//2 - len(first))

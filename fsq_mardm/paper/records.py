@@ -103,8 +103,7 @@ class Record(dict):
     name: str = ""  # of its file
 
     def __missing__(self, field: str):
-        why = "; it was lost before records were kept" if field in self.get("gone", ()) else ""
-        raise DataError(f"{self.name}: holds no {field!r}{why}; expected one")
+        raise DataError(f"{self.name}: holds no {field!r}; expected one")
 
 # %% ../../nbs/60_paper.records.ipynb #bffccbcf
 _MADE_BY = {"commit": str, "dirty": bool, "time": str, "device": str}  # None: not known
@@ -344,8 +343,7 @@ def _maker(record: dict) -> dict[str, Any]:
     "What a trace says of a record."
     keep = ("commit", "dirty", "device", "time", "seconds", "cpu_seconds", "peak_memory_mb", "parameters")
     found = {k: record["made_by"][k] for k in keep if k in record["made_by"]}
-    lost = {"gone": record["gone"]} if "gone" in record else {}
-    return {"labels": record["labels"], **found, "reads": record["reads"], **lost}
+    return {"labels": record["labels"], **found, "reads": record["reads"]}
 
 def _traced(name: str, content: str, record: dict, values: dict) -> dict[str, Any]:
     "A record behind a cell, and the node of the graph that makes it."
@@ -444,9 +442,8 @@ def _state(r: dict) -> str:
     if "commit" not in r:
         return f"content {r['content']}"
     dirty = " with changes" if r.get("dirty") else ""
-    lost = f", without its {', '.join(r['gone'])}" if "gone" in r else ""
     commit = (r["commit"] or "unknown")[:12]
-    return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}{lost}"
+    return f"content {r['content']}, commit {commit}{dirty}, {r.get('seconds', '?')} s on {r.get('device', '?')}"
 
 # %% ../../nbs/60_paper.records.ipynb #4f7191eb
 def describe_trace(trace: dict) -> list[str]:
