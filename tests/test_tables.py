@@ -9,7 +9,7 @@ import pytest
 matplotlib.use("agg")
 from fsq_mardm.config import ConfigError
 from fsq_mardm.paper.artefacts import PROVENANCE, artefact_files, remake, show_tables
-from fsq_mardm.paper.records import chain, read_record, trace_number
+from fsq_mardm.paper.records import chain, trace_number
 from fsq_mardm.paths import record_paths
 
 PROJECT = Path(__file__).resolve().parent.parent
