@@ -336,7 +336,7 @@ def _noise_panel(ax, noise: dict):
     ax.set_xticks(levels, [f"{v:g}" for v in levels])
     ax.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     ax.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-    ax.legend(fontsize=6)
+    ax.legend(fontsize=6, ncol=min(4, len(noise) + 1), loc="lower center", bbox_to_anchor=(.5, 1), columnspacing=.8)
 
 # %% ../../nbs/62_paper.plots.ipynb #47d19ae5
 def plot_topology(
