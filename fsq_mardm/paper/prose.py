@@ -102,6 +102,10 @@ def has(self: Paper, table: str, row: str, column: str) -> bool:
     return column not in found or math.isfinite(found[column])
 
 # %% ../../nbs/64_paper.prose.ipynb #09fb9712
+def _together(parts: list[str]) -> str:
+    "`A, B and C`."
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
 @patch
 def listed(self: Paper,
     table: str, column: str,  # as in `number`
@@ -111,7 +115,7 @@ def listed(self: Paper,
     "`1.2 over A, 3.4 over B and 5.6 over C`."
     there = {row: words for row, words in rows.items() if self.has(table, row, column)}
     said = [f"{self.number(table, row, column, digits)} {words}" for row, words in there.items()]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said) or NOT_MEASURED
+    return _together(said) or NOT_MEASURED
 
 # %% ../../nbs/64_paper.prose.ipynb #9a0f47d2
 @patch
@@ -197,7 +201,7 @@ def finding(self: Paper) -> str:
     apart = [m for m in fid.index[1:] if fid.iloc[0] + half.iloc[0] < fid[m] - half[m]]
     if half.isna().all():
         return f"{said} One seed: which differences are more than chance is not known."
-    clear = f"stands clear of those {' and '.join(MAIN_ROWS[m] for m in apart)}" if apart else "stands clear of none"
+    clear = f"stands clear of those {_together([MAIN_ROWS[m] for m in apart])}" if apart else "stands clear of none"
     return f"{said} The lowest of these, {MAIN_ROWS[fid.index[0]]}, {clear} by these 95 % intervals; the ledger compares seed by seed."
 
 # %% ../../nbs/64_paper.prose.ipynb #316b61d3
