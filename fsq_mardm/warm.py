@@ -6,7 +6,7 @@
 __all__ = ['loaded_state', 'import_package', 'serve', 'warm_process', 'main', 'run_task', 'run_node']
 
 # %% ../nbs/77_warm.ipynb #6a3d9e18
-import importlib, json, os, pkgutil, select, signal, socket, subprocess, sys, tempfile, threading, traceback
+import gc, importlib, json, os, pkgutil, select, signal, socket, subprocess, sys, tempfile, threading, traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,6 +54,8 @@ def import_package() -> None:
         importlib.import_module(module.name)
     for name in _LATE:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # no copy of this process looks through all of it for garbage
 
 # %% ../nbs/77_warm.ipynb #b2470d8f
 def _send(connection: socket.socket, value: dict, streams: tuple[int, ...] = ()) -> None:

@@ -1,5 +1,5 @@
 """Work in copies of one process: what takes each of them seconds to import is imported once."""
-import importlib, multiprocessing, os, pkgutil, sys, tempfile, traceback, warnings
+import gc, importlib, multiprocessing, os, pkgutil, sys, tempfile, traceback, warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +12,11 @@ class Done(NamedTuple):
 
 def import_all():
     "Every module of the package, and what notebooks are run with."
-    import nbdev.test, hypothesis, matplotlib.pyplot  # noqa: F401
+    import nbdev.test, hypothesis, matplotlib.pyplot, torch.fx.experimental.symbolic_shapes  # noqa: F401  (the last: what torch loads late)
     import fsq_mardm
     for module in pkgutil.walk_packages(fsq_mardm.__path__, "fsq_mardm."): importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # no copy looks through all of it for garbage
 
 def _body(call: Callable, said: Path, cwd: Path | None):
     "What the copy does: nothing of the process that was copied is closed at its end."

@@ -77,10 +77,15 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, says, tmp_path, monkeyp
     assert err.startswith("error: ") and err.count("\n") == 1 and says in err, err
     assert not list(tmp_path.iterdir())
 
-def test_exit_code_of_the_process(tmp_path):
-    words = ["sample", "--text_prompt", "a walk", "--dataset_name", "kit"]
-    done = subprocess.run([sys.executable, "-m", "fsq_mardm.cli", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and done.stderr.startswith("error: checkpoints/kit/FSQ_AE_High: missing") and done.stderr.count("\n") == 1
+def test_exit_code_of_the_process():
+    done = subprocess.run([sys.executable, "-m", "fsq_mardm.cli", "trace", "x.csv"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+def test_model_that_is_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sample", "--text_prompt", "a walk", "--dataset_name", "kit"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: checkpoints/kit/FSQ_AE_High: missing") and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 def test_read_only_folder(capsys):

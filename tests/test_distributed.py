@@ -1,5 +1,6 @@
-"""Two processes of torchrun take the steps of one: the same batches, gradients and weights."""
-import os, runpy, socket, subprocess, sys
+"""Two processes, in the environment that torchrun gives them, take the steps of one: the same batches, gradients and weights."""
+import os, runpy, socket, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import forked
@@ -30,23 +31,21 @@ def free_port() -> str:
         s.bind(("127.0.0.1", 0))
         return str(s.getsockname()[1])
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torchrun over gloo")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="two processes over gloo")
 def test_two_processes_train_as_one(tmp_path):
     from fsq_mardm.corpora import prepare_corpus
     prepare_corpus("synthetic", tmp_path, n_clips=40)
     (tmp_path/"train.py").write_text(TRAINING)
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}  # no network is needed
-    torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1", "--master_port", free_port(),
-                "--local_addr", "127.0.0.1"]  # no name is looked up
-    arguments = lambda name, alone: [str(tmp_path/"train.py"), str(tmp_path), name, str(alone)]
-    def train_alone():
-        sys.argv = arguments("one", 2)
+    def train(name, alone, **environment):
+        os.environ.update(environment)
+        sys.argv = [str(tmp_path/"train.py"), str(tmp_path), name, str(alone)]
         torch.set_num_threads(1)
         runpy.run_path(sys.argv[0])
-    done = forked.in_copy(train_alone)
-    assert done.returncode == 0, done.stderr[-3000:]
-    done = subprocess.run([sys.executable, *torchrun, *arguments("two", 1)], env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    crew = dict(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=free_port(), GLOO_SOCKET_IFNAME="lo")  # no network is needed
+    with ThreadPoolExecutor(2) as pool:
+        alone = forked.in_copy(lambda: train("one", 2))
+        two = [pool.submit(forked.in_copy, lambda r=r: train("two", 1, RANK=str(r), LOCAL_RANK=str(r), **crew)) for r in range(2)]
+    for done in (alone, *(t.result() for t in two)): assert done.returncode == 0, done.stderr[-3000:]
     for model in ("ae", "mardm"):
         one, two = (load_file(tmp_path/name/model/"model/latest.safetensors") for name in ("one", "two"))
         assert one.keys() == two.keys()

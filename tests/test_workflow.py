@@ -119,7 +119,7 @@ def test_make_hands_settings_on_as_they_are(text, tmp_path):
 def test_project_and_source_of_any_name(tmp_path):
     "A copy of the project in a folder with a space, a corpus in one that a shell would stumble over: one node is really made."
     project, source = tmp_path/"my project", tmp_path/"it's $(touch X); `touch X` {z} \"q\" &"/"0007"
-    for name in ("nbs", "fsq_mardm", "workflow"): shutil.copytree(PROJECT/name, project/name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("nbs", "fsq_mardm", "workflow"): shutil.copytree(PROJECT/name, project/name)
     make_synthetic(source, n_clips=240, seed=0)  # enough for an evaluator
     smoke = project/"workflow/presets/smoke.yaml"
     smoke.write_text(smoke.read_text() + "  prepare_data: {text_encoder: hash}\n")  # what embeds the captions is not the question

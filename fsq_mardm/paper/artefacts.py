@@ -318,8 +318,12 @@ def save_figure(
 ) -> Path:  # of the PNG
     "Write a matplotlib figure as PNG and PDF (no clock in either), its caption as text, and its provenance."
     text = f"{caption} {stamp(settings, _records(reads))}\n" if reads else f"{caption}\n"
+    if (engine := fig.get_layout_engine()) is not None:
+        engine.execute(fig)
+        fig.set_layout_engine("none")  # once, for both files
+    box = fig.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])
     def draw(clock):
-        return lambda path: fig.savefig(path, dpi=dpi, bbox_inches="tight", metadata=clock)
+        return lambda path: fig.savefig(path, dpi=dpi, bbox_inches=box, metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
