@@ -36,6 +36,7 @@ _LATE = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "IPython.core.completer",
+    "torch._dynamo",  # with the first step of an optimiser
     "torch.utils.tensorboard",
     "scipy.stats",
     "scipy.signal",

@@ -12,7 +12,7 @@ class Done(NamedTuple):
 
 def import_all():
     "Every module of the package, and what notebooks are run with."
-    import nbdev.test, hypothesis, matplotlib.pyplot, torch.fx.experimental.symbolic_shapes  # noqa: F401  (the last: what torch loads late)
+    import nbdev.test, hypothesis, matplotlib.pyplot, torch._dynamo  # noqa: F401  (the last comes with the first step of an optimiser)
     import fsq_mardm
     for module in pkgutil.walk_packages(fsq_mardm.__path__, "fsq_mardm."): importlib.import_module(module.name)
     gc.collect()
