@@ -10,8 +10,6 @@ from safetensors.torch import load_file
 
 from fsq_mardm.config import close
 
-PROJECT = Path(__file__).resolve().parent.parent
-TRAINING = """
 import sys
 from pathlib import Path
 from fsq_mardm.corpora import open_corpus

@@ -325,8 +325,8 @@ def save_figure(
     def draw(clock):
         return lambda path: fig.savefig(path, dpi=dpi, bbox_inches=box, metadata=clock)
     parts = {".png": draw({"Software": None}), ".pdf": draw({"CreationDate": None}), ".txt": _text(text)}
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        write_artefact(stem, parts, settings, reads)  # fonts that a printer knows
+    with matplotlib.rc_context({"pdf.fonttype": 42}):  # fonts that a printer knows
+        write_artefact(stem, parts, settings, reads)
     return Path(stem).with_suffix(".png")
 
 # %% ../../nbs/61_paper.artefacts.ipynb #3f841d00
