@@ -1,7 +1,6 @@
 """Two processes, in the environment that torchrun gives them, take the steps of one: the same batches, gradients and weights."""
 import os, runpy, socket, sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import forked
 import pytest
@@ -10,6 +9,7 @@ from safetensors.torch import load_file
 
 from fsq_mardm.config import close
 
+TRAINING = """
 import sys
 from pathlib import Path
 from fsq_mardm.corpora import open_corpus
