@@ -180,6 +180,7 @@ def socket_folder() -> Iterator[Path]:  # removed at the end
 # %% ../nbs/00_config.ipynb #9a1ce03e
 def to_plain(value: Any) -> Any:
     "Dataclasses, paths, arrays and tensors as plain JSON values."
+    if type(value) in (str, float, int, bool, type(None)): return value  # most are; the rest of the checks is slow
     if dataclasses.is_dataclass(value) and not isinstance(value, type): return to_plain(dataclasses.asdict(value))
     if isinstance(value, dict): return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)): return [to_plain(v) for v in value]
@@ -207,10 +208,10 @@ def read_json(path: str | os.PathLike) -> Any:
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict:
     "The pairs of a JSON object as a dictionary, unless a key stands twice: then the last would win silently."
-    counts = Counter(key for key, _ in pairs)
-    twice = next((key for key, n in counts.items() if n > 1), None)
-    if twice is not None: raise DataError(f"the key {shown(twice)} stands twice; expected each key once")
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) == len(pairs): return found
+    twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+    raise DataError(f"the key {shown(twice)} stands twice; expected each key once")
 
 # %% ../nbs/00_config.ipynb #c5a1e0d8
 def open_zip(

@@ -123,7 +123,7 @@ def test_project_and_source_of_any_name(tmp_path):
     make_synthetic(source, n_clips=240, seed=0)  # enough for an evaluator
     smoke = project/"workflow/presets/smoke.yaml"
     smoke.write_text(smoke.read_text() + "  prepare_data: {text_encoder: hash}\n")  # what embeds the captions is not the question
-    assert run_graph(PaperSettings(corpus="0007", source=str(source)), project, cores=2, more=("--until", "prepare_data")) == 0
+    assert run_graph(PaperSettings(corpus="0007", source=str(source)), project, cores=1, more=("--until", "prepare_data")) == 0
     made = project/"runs/smoke-0007"
     assert (made/"notebooks/prepare_data.ipynb").is_file() and (made/"data/0007/corpus.json").is_file()
     assert not list(tmp_path.rglob("X"))

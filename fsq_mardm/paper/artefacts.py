@@ -583,15 +583,22 @@ def stage_costs(
     return pd.DataFrame([*(_cost_of(s, g) for s, g in costs.groupby("stage", sort=False)), _cost_of("all", costs)])
 
 # %% ../../nbs/61_paper.artefacts.ipynb #8952e4aa
-_SIZES = ("batch_size", "window_size", "diffmlps_batch_mul", "overrides")  # of a training, what its operations depend on
+_SIZES = ("batch_size", "window_size", "diffmlps_batch_mul", "overrides")
+_NO_PRODUCT = ("snap", "dequantise", "random_latents", "standardise_cond", "standardise_latents", "stratified", "rotary", "dropout")
+
+def _sizes_of(parameters: dict[str, Any]) -> str:
+    "Those of a training that its operations depend on, as JSON: equal for trainings of equal operations."
+    sizes = {k: parameters[k] for k in _SIZES if k in parameters}
+    overrides = {k: v for k, v in sizes.get("overrides", {}).items() if k not in _NO_PRODUCT}
+    return json.dumps(sizes | {"overrides": overrides}, sort_keys=True)
 
 @cache
-def _step_flops(stage: str, model: str, sizes: str, frames: float) -> int | None:  # sizes: JSON
+def _step_flops(stage: str, model: str, sizes: str, frames: float) -> int | None:  # sizes: of `_sizes_of`
     "Operations of one training step; None where they are not counted."
     if stage not in ("train_ae", "train_mardm") or any(kind in model for kind in ("Softmax", "Grid", "Codebook")):
         return None  # that head has other inputs
-    given, of_training = json.loads(sizes), ("snap", "dequantise", "random_latents")
-    batch, more = given["batch_size"], {k: v for k, v in given.get("overrides", {}).items() if k not in of_training}
+    given = json.loads(sizes)
+    batch, more = given["batch_size"], given["overrides"]
     if stage == "train_ae":
         return autoencoder_flops(model, batch, given["window_size"], **more)
     hidden = .6366*given["diffmlps_batch_mul"]  # 2/pi of the tokens are hidden on average
@@ -608,8 +615,7 @@ def measured_rate(
         on_cpu = str(r["device"]).startswith("cpu") and pd.notna(r["cpu_seconds"])
         busy = r["cpu_seconds"] if on_cpu else r["seconds"]
         parameters = read_record(Path(folder)/r["record"])["made_by"]["parameters"]
-        sizes = json.dumps({k: parameters[k] for k in _SIZES if k in parameters}, sort_keys=True)
-        flops = _step_flops(r["stage"], str(r["model"]), sizes, frames)
+        flops = _step_flops(r["stage"], str(r["model"]), _sizes_of(parameters), frames)
         if flops and r["steps"] and busy:
             rows.append({"device": r["device"], "stage": r["stage"], "rate": flops*r["steps"]/busy})
     if not rows:

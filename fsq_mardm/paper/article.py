@@ -99,7 +99,7 @@ def records_of(quote: Quote, tables: Path, reads: dict[str, str]) -> dict[str, s
     return {n: reads[n] for n in behind}
 
 # %% ../../nbs/65_paper.article.ipynb #a6aa32ab
-def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the records
+def check_quote(quote: Quote, tables: Path, known: dict[str, dict]) -> list[str]:  # names of the records
     "What makes a number; a `FsqMardmError` where it cannot be followed, or its records say something else by now."
     if quote.wrong:
         raise ConfigError(quote.wrong)
@@ -108,19 +108,20 @@ def check_quote(quote: Quote, tables: Path) -> list[str]:  # names of the record
     try:
         behind = records_of(quote, tables, reads)
     except DataError:
-        chain(folder, reads)  # a record that was changed says so better
+        chain(folder, reads, known)  # a record that was changed says so better
         raise
-    chain(folder, behind)
+    chain(folder, behind, known)
     return sorted(behind)
 
 # %% ../../nbs/65_paper.article.ipynb #f5da1c98
 def check_words(said: list[str], quotes: list[Quote], tables: Path) -> dict[int, list[str]]:  # place -> names of records
     "Follow every number of a text; the error names the sentence."
     sentences = quoting_sentences(said)
-    found = {}
+    found: dict[int, list[str]] = {}
+    known: dict[str, dict] = {}
     for k, quote in ((k, q) for k, q in enumerate(quotes) if k in sentences):
         try:
-            found[k] = check_quote(quote, tables)
+            found[k] = check_quote(quote, tables, known)
         except FsqMardmError as e:
             raise type(e)(f"“{sentences[k]}”: {e}") from None
     return found
@@ -130,12 +131,13 @@ ARTICLE = "article"
 
 def check_artefacts(tables: Path, figures: Path) -> None:
     "Every table and figure is of one making and its records say what they said."
+    known: dict[str, dict] = {}  # tables and figures are of the same records
     for folder in (tables, figures):
         for stem, files in artefact_files(folder).items():
             if stem == ARTICLE:
                 continue  # what stands from before
             try:
-                chain(records_folder(files[-1]), read_json(files[-1])["reads"])
+                chain(records_folder(files[-1]), read_json(files[-1])["reads"], known)
             except FsqMardmError as e:
                 raise type(e)(f"{stem}: {e}") from None
 

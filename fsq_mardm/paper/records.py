@@ -271,19 +271,21 @@ def named_record(
 def chain(
     folder: str | Path,  # of records
     reads: dict[str, str],  # name -> content, of an artefact or a record
+    known: dict[str, dict] | None = None,  # what other calls have returned: not read again
 ) -> dict[str, dict]:  # name -> {"content", and "record" where it is one}
     "Everything that something was made from, all the way up: records, corpora, tables of published numbers."
-    found: dict[str, dict] = {}
+    found = {} if known is None else known
     todo = list(reads.items())
     while todo:
         name, content = todo.pop(0)
-        if name in found:
+        if name in found and found[name]["content"] == content:
             continue
-        found[name] = {"content": content}
         if not name.endswith(".json"):
-            continue  # a corpus or a file of published numbers
-        found[name]["record"] = named_record(folder, name, content)
-        todo += found[name]["record"]["reads"].items()
+            found[name] = {"content": content}  # a corpus or a file of published numbers
+            continue
+        record = named_record(folder, name, content)
+        found[name] = {"content": content, "record": record}
+        todo += record["reads"].items()
     return found
 
 # %% ../../nbs/60_paper.records.ipynb #21ba57f1
