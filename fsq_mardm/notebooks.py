@@ -331,25 +331,24 @@ def _from_the_top(words: str, folder: str) -> str:
 
 # %% ../nbs/71_notebooks.ipynb #0a674610
 def _filled(folder: Path, what: str, name: str | None, columns: str | None) -> str:
-    "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN`, `verdicts: ID; ID`, `finding`, `counts`, `scale`, `companion`."
+    "What a comment asks for: `include PATH`, `table NAME: COLUMN; COLUMN / ROW; ROW`, `answer`, `counts`, `scale`, `companion`."
     from fsq_mardm.paper.prose import Paper, some_columns
     paper = Paper(folder.parent/"tables")
     if what == "include":
         return (folder/str(name)).read_text(encoding="utf-8").strip()
     if what == "table":
         text = (paper.tables/f"{name}.md").read_text(encoding="utf-8")
-        return some_columns(text, tuple(c.strip() for c in (columns or "").split(";"))).split("\n\n")[0]
+        kept = [tuple(c.strip() for c in part.split(";")) for part in (columns or "").split(" / ")]
+        return some_columns(text, *kept).split("\n\n")[0]
     if what == "companion":
         page = "[Take it in hand](../figures/companion.html): a grid to turn, a token to move, a path to play. "
         return page if (folder.parent/"figures/companion.html").is_file() else ""
     if what == "scale":
         made = paper.settings()
         return f"{made['scale']}. Seeds: {', '.join(map(str, made['seeds']))}"
-    if what == "verdicts":
-        return paper.verdicts(*(i.strip() for i in (columns or "").split(";")))
-    if what in ("finding", "counts"):
+    if what in ("answer", "counts"):
         return getattr(paper, what)()
-    raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, verdicts, finding, counts, scale or companion")
+    raise ConfigError(f"{what!r} in a comment is unknown; expected include, table, answer, counts, scale or companion")
 
 # %% ../nbs/71_notebooks.ipynb #9efbb102
 def readme(

@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['ARTICLE', 'LICENCES', 'TYPST', 'STYLE', 'SECTIONS', 'last_value', 'words_of', 'unmarked', 'quoting_sentences',
            'records_of', 'check_quote', 'check_words', 'check_artefacts', 'typst_math', 'Context', 'parsed', 'anchor',
-           'plain_text', 'Block', 'blocks', 'mathml', 'html_inline', 'table_rows', 'html_block', 'typst_words',
-           'typst_inline', 'typst_block', 'costs_in_words', 'made_with', 'Section', 'section', 'heading', 'Article',
-           'assemble', 'in_list', 'article_html', 'article_typst', 'set_pdf', 'build_article', 'crate', 'make_article',
-           'make_again']
+           'plain_text', 'Block', 'blocks', 'number_blocks', 'is_reference', 'mathml', 'html_inline', 'table_rows',
+           'html_block', 'typst_words', 'typst_inline', 'typst_block', 'costs_in_words', 'made_with', 'Section',
+           'section', 'heading', 'Article', 'assemble', 'in_list', 'article_html', 'article_typst', 'set_pdf',
+           'build_article', 'crate', 'make_article', 'make_again']
 
 # %% ../../nbs/65_paper.article.ipynb #8e3ba57e
 import ast, base64, hashlib, html, json, re, shutil, struct, tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,7 @@ class Context:
     behind: dict[int, list[str]]  # of `check_words`
     settings: dict  # of `Paper.settings`
     used: dict[str, None] = field(default_factory=dict)  # keys that are cited, in order
+    called: dict[str, str] = field(default_factory=dict)  # tables and figures by anchor: {"fig-steps": "Figure 5"}
     appendix: bool = False
 
     def cite(self, url: str) -> str | None:
@@ -259,6 +261,8 @@ class Block:
     token: dict
     name: str = ""
     caption: list[dict] | None = None
+    called: str = ""  # "Table 3"
+    anchor: str = ""  # "tab-table_2"; empty for tokens, and where the same table or figure stands again
 
 # %% ../../nbs/65_paper.article.ipynb #cc4ca1a1
 def _short(caption: list[dict] | None, stem: Path, context: Context) -> list[dict]:
@@ -287,6 +291,26 @@ def blocks(tree: list[dict], context: Context) -> Iterator[Block]:
             yield Block("figure", only, stem, _short(caption, context.figures/stem, context))
         elif token["type"] not in ("thematic_break", "block_html"):
             yield Block("token", token)
+
+# %% ../../nbs/65_paper.article.ipynb #b10c0002
+_CALLED = {"table": "Table", "figure": "Figure"}  # kind of block -> word before its number
+
+def number_blocks(found: Sequence[Block]) -> list[Block]:
+    "Blocks with what they are called and where a link finds them: the first of a name."
+    counts, anchors, numbered = Counter(), set(), []
+    for block in found:
+        if block.kind in _CALLED and block.name:
+            counts[block.kind] += 1
+            anchor = f"{block.kind[:3]}-{block.name}"
+            called = f"{_CALLED[block.kind]} {counts[block.kind]}"
+            block = replace(block, called=called, anchor="" if anchor in anchors else anchor)
+            anchors.add(anchor)
+        numbered.append(block)
+    return numbered
+
+def is_reference(url: str) -> bool:
+    "Whether a link means a table or a figure of the article."
+    return url.startswith(("#tab-", "#fig-"))
 
 # %% ../../nbs/65_paper.article.ipynb #be42f71b
 def mathml(latex: str, display: str) -> str:
@@ -329,7 +353,11 @@ def _html_token(token: dict, context: Context) -> str:
         return mathml(raw, "inline")
     inner = html_inline(token["children"], context)
     if kind == "link":
-        url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
+        url = token["attrs"]["url"]
+        if is_reference(url):
+            called = context.called.get(url[1:])
+            return f'<a href="{url}">{called}</a>' if called else inner
+        key = context.cite(url)
         return f'<a href="{"#" + key if key else html.escape(url)}">{inner}</a>'
     return f"<{_TAGS[kind]}>{inner}</{_TAGS[kind]}>"
 
@@ -341,14 +369,20 @@ def table_rows(token: dict) -> tuple[list[list[dict]], list[list[list[dict]]]]:
     return cells(head), [cells(row) for row in body["children"]]
 
 # %% ../../nbs/65_paper.article.ipynb #f7ea09d5
+def _html_anchor(block: Block) -> str:
+    return f' id="{block.anchor}"' if block.anchor else ""
+
+def _html_called(block: Block) -> str:
+    return f"<b>{block.called}.</b> " if block.called else ""
+
 def _html_table(block: Block, context: Context) -> str:
     "A table with its caption above."
     head, rows = table_rows(block.token)
     line = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html_inline(c, context)}</{tag}>" for c in cells) + "</tr>"
-    caption = f"<figcaption>{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
+    caption = f"<figcaption>{_html_called(block)}{html_inline(block.caption, context)}</figcaption>" if block.caption else ""
     body = "".join(line("td", r) for r in rows)
     return (
-        f'<figure id="tab-{block.name}" class="table">{caption}<div class="wide"><table>'
+        f'<figure{_html_anchor(block)} class="table">{caption}<div class="wide"><table>'
         f'<thead>{line("th", head)}</thead><tbody>{body}</tbody></table></div></figure>'
     )
 
@@ -357,7 +391,7 @@ def _html_figure(block: Block, context: Context) -> str:
     data = base64.b64encode((context.figures/f"{block.name}.png").read_bytes()).decode()
     caption = html_inline(block.caption or [], context)
     picture = f'<img alt="{block.name}" src="data:image/png;base64,{data}">'
-    return f'<figure id="fig-{block.name}">{picture}<figcaption>{caption}</figcaption></figure>'
+    return f'<figure{_html_anchor(block)}>{picture}<figcaption>{_html_called(block)}{caption}</figcaption></figure>'
 
 # %% ../../nbs/65_paper.article.ipynb #712f0a26
 def html_block(block: Block, context: Context) -> str:
@@ -408,7 +442,10 @@ def _typst_token(token: dict, context: Context) -> str:
         return f"${typst_math(raw)}$"
     inner = typst_inline(token["children"], context)
     if kind == "link":
-        url, key = token["attrs"]["url"], context.cite(token["attrs"]["url"])
+        url = token["attrs"]["url"]
+        if is_reference(url):
+            return f"#ref(<{url[1:]}>);" if url[1:] in context.called else inner
+        key = context.cite(url)
         return f"#link({f'<ref-{key}>' if key else json.dumps(url)})[{inner}];"
     if kind in ("emphasis", "strong"):
         return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
@@ -428,6 +465,9 @@ def _placed(whole: bool, context: Context) -> str:
     return 'placement: auto, scope: "parent", ' if whole else "placement: auto, "
 
 # %% ../../nbs/65_paper.article.ipynb #901319cd
+def _typst_label(block: Block) -> str:
+    return f" <{block.anchor}>" if block.anchor else ""
+
 def _typst_figure(block: Block, context: Context) -> str:
     "A picture of one column, or of both where it is wide; never enlarged, never higher than half a page."
     wide, high = _size(context.figures/f"{block.name}.png")
@@ -435,7 +475,7 @@ def _typst_figure(block: Block, context: Context) -> str:
     room = 17.6 if whole else 8.4  # cm across
     across = min(1., wide/room, wide/high*11/room)
     caption = typst_inline(block.caption or [], context)
-    return f'#figure({_placed(whole, context)}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{caption}])'
+    return f'#figure({_placed(whole, context)}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{caption}]){_typst_label(block)}'
 
 # %% ../../nbs/65_paper.article.ipynb #dc8a9f6d
 def _typst_table(block: Block, context: Context) -> str:
@@ -459,7 +499,7 @@ def _typst_table(block: Block, context: Context) -> str:
     if not block.name:
         return f"#{small}"
     caption = typst_inline(block.caption or [], context)
-    return f"#figure({_placed(whole, context)}kind: table, {small}, caption: [{caption}])"
+    return f"#figure({_placed(whole, context)}kind: table, {small}, caption: [{caption}]){_typst_label(block)}"
 
 # %% ../../nbs/65_paper.article.ipynb #5b64500c
 def typst_block(block: Block, context: Context) -> str:
@@ -524,7 +564,7 @@ def made_with(paper: Paper) -> str:
     corpus, packages = settings["corpus"], sorted({p for m in made for p in m.get("versions", {})})
     source = "" if corpus == "synthetic" else " SOURCE=PATH"
     rows = {
-        "Claims": "registered in `nbs/paper/claims.yaml`, judged by code in Table 5 (`table_5`)",
+        "Claims": "registered in `nbs/paper/claims.yaml`, judged by code in [the ledger](#tab-table_5) (`tables/table_5`)",
         "Code": _code_of(made),
         "Data": f"{_corpora_of(records)}; licence: {LICENCES.get(corpus, 'that of its owner')}",
         "Splits": "train, validation and test as the corpus has them; what is chosen is chosen on validation",
@@ -538,7 +578,7 @@ def made_with(paper: Paper) -> str:
         "Tables from records alone": "`make tables`, then `make article`",
         "Licence": "MIT for code and text",
     }
-    return "\n".join(["| Item | As recorded |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
+    return "\n".join(["| Item | What holds |", "|:--|:--|", *(f"| {k} | {v} |" for k, v in rows.items())])
 
 # %% ../../nbs/65_paper.article.ipynb #e6972def
 TYPST = """#set document(title: TITLE, author: "The FSQ-MARDM authors", date: none)
@@ -653,7 +693,10 @@ def assemble(sections: list[Section], context: Context) -> Article:
     if (context.figures/"method.png").is_file():
         opens = list(blocks(parsed(Paper(context.tables, context.figures, "x").figure("method")), context))
     appendix = [heading(last.title), *last.tree]
-    return Article(first.title, opens, list(blocks(tree, context)), list(blocks(appendix, context)))
+    body = list(blocks(tree, context))
+    both = number_blocks([*body, *blocks(appendix, context)])
+    context.called = {b.anchor: b.called for b in both if b.anchor}
+    return Article(first.title, opens, both[:len(body)], both[len(body):])
 
 # %% ../../nbs/65_paper.article.ipynb #2ec78894
 def in_list(context: Context) -> list[str]:
@@ -775,6 +818,9 @@ def build_article(
     return write_artefact(Path(out or figures)/ARTICLE, parts, made, reads).with_name(f"{ARTICLE}.pdf")
 
 # %% ../../nbs/65_paper.article.ipynb #f448813c
+_FORMATS = {".csv": "text/csv", ".html": "text/html", ".json": "application/json", ".md": "text/markdown", ".pdf": "application/pdf",
+            ".png": "image/png", ".tex": "application/x-tex", ".txt": "text/plain"}
+
 def _file_entities(root: Path) -> list[dict]:
     "A file each of tables, figures and records, by content."
     folders = [p for p in (root/"tables", root/"figures", records_folder(root/"tables/table_2.csv")) if p.is_dir()]
@@ -784,6 +830,7 @@ def _file_entities(root: Path) -> list[dict]:
             "@id": p.relative_to(root).as_posix(),
             "@type": "File",
             "name": p.name,
+            "encodingFormat": _FORMATS.get(p.suffix, "application/octet-stream"),
             "contentSize": str(p.stat().st_size),
             "sha256": hashlib.sha256(p.read_bytes()).hexdigest(),
         }

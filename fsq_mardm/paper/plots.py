@@ -9,7 +9,7 @@ __all__ = ['PALETTE', 'COLOURS', 'DASHES', 'MOVES', 'LEFT', 'RIGHT', 'TRUNK', 'b
            'head_joint', 'project', 'draw_pose', 'plot_strips', 'plot_level_sweep', 'turned', 'plot_method']
 
 # %% ../../nbs/62_paper.plots.ipynb #d3845bd0
-import textwrap
+import itertools, textwrap
 from contextlib import contextmanager
 from typing import Any
 
@@ -322,11 +322,12 @@ def _move_panel(ax, moves: dict):
 # %% ../../nbs/62_paper.plots.ipynb #b85f1c03
 def _noise_panel(ax, noise: dict):
     "Displacement of whole windows over noise on the codes: solid as decoded, dotted after snapping; band: span of the seeds."
-    for (method, n), width in zip(noise.items(), np.linspace(2.8, 1., len(noise))):  # what lies below another line is wider than it
+    widths, marks = np.linspace(2.8, 1., len(noise)), itertools.cycle("osD^vPX<>*")  # what lies below another line is wider than it
+    for (method, n), width, mark in zip(noise.items(), widths, marks):
         plain, snapped = np.asarray(n["plain"], float), np.asarray(n["snapped"], float)
         drawn = [(plain, "-", method)] + ([] if np.allclose(plain, snapped) else [(snapped, ":", None)])
         for values, dash, label in drawn:
-            ax.plot(n["levels"], values.mean(0), dash, color=method_colour(method), lw=width, label=label)
+            ax.plot(n["levels"], values.mean(0), dash, marker=mark, ms=4, mfc="white", color=method_colour(method), lw=width, label=label)
             if len(values) > 1:
                 ax.fill_between(n["levels"], values.min(0), values.max(0), color=method_colour(method), alpha=.15, lw=0)
     ax.plot([], [], ":", color="0.35", lw=1.2, label="after snapping")
