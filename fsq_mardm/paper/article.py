@@ -297,7 +297,9 @@ _CALLED = {"table": "Table", "figure": "Figure"}  # kind of block -> word before
 
 def number_blocks(found: Sequence[Block]) -> list[Block]:
     "Blocks with what they are called and where a link finds them: the first of a name."
-    counts, anchors, numbered = Counter(), set(), []
+    counts: Counter = Counter()
+    anchors: set[str] = set()
+    numbered: list[Block] = []
     for block in found:
         if block.kind in _CALLED and block.name:
             counts[block.kind] += 1
