@@ -140,8 +140,9 @@ function drawPose() {
 function draw() {
   drawGrid(); drawPose();
   channels().forEach((c, k) => {
-    const s = $('c' + k); s.max = S.levels[c].length - 1; s.value = code[c];
-    $('n' + k).textContent = 'channel ' + c; $('v' + k).textContent = spot()[k].toFixed(2);
+    const s = $('c' + k), v = spot()[k], off = x => Math.abs(x - v);
+    s.max = S.levels[c].length - 1; s.value = S.levels[c].reduce((best, x, i, all) => off(x) < off(all[best]) ? i : best, 0);
+    $('n' + k).textContent = 'channel ' + c; $('v' + k).textContent = v.toFixed(2);
   });
   $('time').value = step === null ? S.path.length - 1 : step;
   $('t').textContent = step === null ? '' : 't = ' + (Math.floor(step) / (S.path.length - 1)).toFixed(2);
