@@ -339,7 +339,8 @@ def _stage(page: np.ndarray, title: str, size: tuple[float, float], colours: lis
     ax.plot(marks, 0*marks, "|", color="0.6")
     ax.set(xlim=(-1.2, 1.2), ylim=(-.2, 2.2), aspect="equal")
     ax.axis("off")
-    ax.set_title("".join(c for c in title if c not in missing), fontsize=9, wrap=True, parse_math=False, family=families)
+    drawn = "".join(c for c in title if c not in missing).replace("$", r"\$")  # wrapping reads formulas even where `parse_math` is off
+    ax.set_title(drawn, fontsize=9, wrap=True, family=families)
     return fig, ax, ax.add_collection(LineCollection([], colors=colours, linewidths=4, capstyle="round"))
 
 # %% ../nbs/70_viewer.ipynb #a040d311
