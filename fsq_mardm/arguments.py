@@ -60,16 +60,23 @@ SEED = at_least(0, int, 2**63 - 1)
 
 # %% ../nbs/74_arguments.ipynb #a9fd9e88
 def json_object(text: str) -> dict:
-    "A type of argument: a JSON object, without NaN and infinity."
-    def refuse(name):
-        raise ValueError(f"{name} is no JSON")
+    "A type of argument: a JSON object, each key once, without NaN and infinity."
+    def finite(number):
+        if not math.isfinite(float(number)):
+            raise ValueError(f"{number} is no JSON")
+        return float(number)
+    def once(pairs):
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
     try:
-        value = json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=once)
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
         return value
-    raise argparse.ArgumentTypeError(f"found {shown(text)}, expected a JSON object such as {{\"seed\": 0}}")
+    expected = 'a JSON object of finite numbers, each key once, such as {"seed": 0}'
+    raise argparse.ArgumentTypeError(f"found {shown(text)}, expected {expected}")
 
 # %% ../nbs/74_arguments.ipynb #74a0000b
 def opt(*names: str, **settings) -> tuple[tuple[str, ...], dict[str, Any]]:
