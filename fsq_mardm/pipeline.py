@@ -256,7 +256,7 @@ def caption_lengths(
     split: Any,  # of a corpus
 ) -> torch.Tensor:  # (captions,) tokens
     "The number of tokens of the motion behind each caption, in order."
-    counts = torch.tensor([len(captions) for captions in split.captions])
+    counts = torch.tensor([len(captions) for captions in split.captions], dtype=torch.long)  # also of no entry
     return torch.as_tensor(split.lengths).long().floor_divide(4).repeat_interleave(counts)
 
 # %% ../nbs/59_pipeline.ipynb #59a10053
@@ -276,6 +276,15 @@ class LengthSettings:
     seed: int = 3407  # of weights and draws
 
 # %% ../nbs/59_pipeline.ipynb #b448c29e
+def _length_splits(corpus: Any) -> dict[str, Any]:
+    "What is trained on and what its error is told of; `DataError` when there is nothing to train on."
+    train, val = corpus.split("train"), corpus.split("val")
+    if not len(train):
+        raise DataError(f"{corpus.root}: no entry to train on, expected at least one (see `fsq-mardm data check`)")
+    if not len(val):
+        _remark("val has no entry: how far lengths are off is told of train")
+    return dict(train=train, val=val if len(val) else train)
+
 def fit_length(
     corpus: Any,
     out: str | Path,  # folder of the run
@@ -287,8 +296,9 @@ def fit_length(
 ) -> dict[str, Any]:  # checkpoint; frames_off of the median on the validation split, frames_off_constant of the best constant
     "Train a length estimator on the training split; a run that was stopped goes on."
     s, how = sort_settings(LengthSettings, options)
-    texts = {name: caption_conditions(corpus.split(name), encoder, cache).to(device) for name in ("train", "val")}
-    tokens = {name: caption_lengths(corpus.split(name)).to(device) for name in texts}
+    splits = _length_splits(corpus)
+    texts = {name: caption_conditions(split, encoder, cache).to(device) for name, split in splits.items()}
+    tokens = {name: caption_lengths(split).to(device) for name, split in splits.items()}
     model = LengthEstimator(texts["train"].shape[1], seed=s.seed).to(device)
 
     def loss(model, step, generator):
