@@ -7,7 +7,7 @@ __all__ = ['Module', 'save_checkpoint', 'first_line', 'load_checkpoint', 'refuse
            'check_meta', 'prune', 'check_tensor', 'check_tensors', 'unwrapped', 'load_into', 'load_weights']
 
 # %% ../nbs/40_checkpoints.ipynb #827108ff
-import hashlib, importlib, json, os, shutil, zlib
+import hashlib, importlib, json, os, re, shutil, zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -177,9 +177,9 @@ def _not_whole(path: Any, error: BaseException) -> CheckpointError:
 def refuse_web_page(path: str | os.PathLike) -> None:
     "Raise a `CheckpointError` if a download saved a page, or a pointer to the file, in place of the file."
     with open(path, "rb") as f:
-        start = f.read(512).lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        raise CheckpointError(f"{path}: found a web page, expected a checkpoint; download the file itself")
+        start = f.read(512).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"\0" not in start and re.match(rb"<[!?a-z]|[45]\d\d\b|(?:entry |file )?not found", start):
+        raise CheckpointError(f"{path}: found a web page or a server's message, expected a checkpoint; download the file itself")
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path}: found a Git LFS pointer, expected a checkpoint; fetch the file with git lfs pull")
 

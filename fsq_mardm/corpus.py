@@ -682,7 +682,7 @@ def _build_packed(root: Path, folder: Path, info: dict, skip: str | None) -> Non
             raise
         raise DataError(
             f"{folder}: the packed cache cannot be written ({e.strerror}); expected a writable folder; "
-            "name another in FSQ_MARDM_CACHE, or pass cache="
+            "name another by --cache, FSQ_MARDM_CACHE or cache="
         ) from None
     for old in folder.parent.iterdir():
         if re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", old.name) and old.name[:16] != folder.name[:16]:

@@ -87,7 +87,7 @@ def _read_lines(path: str | Path) -> list[str]:
             found = f.read(most + 1)
         if len(found) > most:
             raise ConfigError(f"{path}: more than {most} bytes; expected at most {MAX_PROMPTS} lines text#length")
-        return found.decode("utf-8-sig").split("\n")
+        return re.split(r"\r\n|\r|\n", found.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as e:
         why = getattr(e, "strerror", None) or "not UTF-8"
         raise ConfigError(f"{path}: cannot be read ({why}); expected lines text#length") from None
