@@ -7,7 +7,7 @@ __all__ = ['FARTHEST', 'FPS', 'EVALUATOR_NEEDS', 'check_joints', 'read_motion', 
            'Line', 'read_caption_table', 'is_english', 'swap_sides', 'own_splits', 'left_out', 'import_folder']
 
 # %% ../nbs/24_bvh_import.ipynb #b633245b
-import posixpath, re, sys
+import posixpath, re, sys, unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -318,7 +318,10 @@ def _read_source(
     "Joints of every file that the table names; `DataError` for one that is not there, or that ends before a part begins."
     absent = next((f for f in table if not (source/f).is_file()), None)
     if absent is not None:
-        raise DataError(f"{captions}: names {shown(absent)}, but {source/absent} is missing; expected a BVH file")
+        composed = lambda name: unicodedata.normalize("NFC", str(name))
+        twin = source.is_dir() and composed(absent) in {composed(p.relative_to(source)) for p in source.rglob("*")}
+        hint = "; there is one whose letters look the same and are coded otherwise (NFC, NFD)" if twin else ""
+        raise DataError(f"{captions}: names {shown(absent)}, but {source/absent} is missing; expected a BVH file{hint}")
     read = _read_files(source, sorted(table), mapping)
     for file, joints in read.items():
         _check_times(table[file], len(joints) - 1, captions)

@@ -161,6 +161,18 @@ def published_places(
     return found
 
 # %% ../nbs/73_workflow.ipynb #7a30c1ef
+def _holder(noted: str) -> str:
+    "Who makes a folder, by the note in its lock."
+    found = re.match(r"process (\d+) on (\S+)", noted)
+    try:
+        if found and found[2] == socket.gethostname():
+            os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return f"what {noted} has started; it has ended, and its snakemake has not"
+    except PermissionError:
+        pass  # somebody else's
+    return noted or "another process"
+
 @contextmanager
 def only_run(
     folder: str | Path,  # of the run
@@ -173,8 +185,7 @@ def only_run(
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             f.seek(0)
-            who = f.read(200).strip() or "another process"
-            raise ConfigError(f"{folder}: being made by {who}; wait for it, or stop it and come again") from None
+            raise ConfigError(f"{folder}: being made by {_holder(f.read(200).strip())}; wait for it, or stop it and come again") from None
         f.truncate(0)
         f.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
         f.flush()
