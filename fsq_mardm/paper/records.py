@@ -178,7 +178,7 @@ def made_by(self: Run) -> dict[str, Any]:
     return {**settings, **self.code, **machine_state(), **clock, **resources()}
 
 # %% ../../nbs/60_paper.records.ipynb #db1d21f1
-_DIGITS = 6  # of what figures are drawn from; metrics keep all of theirs
+_DIGITS = 5  # of what figures are drawn from; metrics keep all of theirs
 
 def _brief(value: Any) -> Any:
     "Plain values with floats of so many significant digits."
@@ -192,7 +192,7 @@ def _brief(value: Any) -> Any:
 def finish(self: Run,
     labels: dict[str, Any],  # of what: method, seed, corpus, ...
     metrics: dict[str, Any],  # numbers, all finite
-    **more: Any,  # curves and whatever else a figure needs, kept to six significant digits
+    **more: Any,  # curves and whatever else a figure needs, kept to five significant digits
 ) -> Path:
     "Write the record, whole or not at all; return its path."
     bad = [k for k, v in metrics.items() if isinstance(v, float) and not math.isfinite(v)]
