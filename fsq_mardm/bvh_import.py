@@ -241,7 +241,7 @@ _DOUBT = re.compile(  # the verb, the adverb and the adjective; nicknames; singl
 _ANY_SIDE = re.compile(rf"left|right|clock{_DASH}wise", re.I)  # as what remains may still hold it: left_arm, leftarm, counterclockwisely
 _NO_SIDE = re.compile(r"\b(?:(?:copy|a)rights?(?:ed)?|(?:b|f)right\w*|\w*wrights?|clefts?)\b", re.I)
 
-# %% ../nbs/24_bvh_import.ipynb #cce5d169
+# %% ../nbs/24_bvh_import.ipynb #cce5d16a
 def _other_side(m: re.Match) -> str:
     "What a match of a side or a turn becomes, in lower case."
     word = m[0].lower()
@@ -257,6 +257,7 @@ def _like(old: str, new: str) -> str:
         return new.upper()
     return new.capitalize() if old[0].isupper() else new
 
+# %% ../nbs/24_bvh_import.ipynb #cce5d169
 def swap_sides(text: str) -> str | None:
     "The sentence about the mirror image, or None where it cannot be made with certainty."
     kept = _KEEP.sub(lambda m: "\0" * len(m[0]), text)          # out of sight, in place

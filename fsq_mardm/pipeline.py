@@ -275,7 +275,7 @@ class LengthSettings:
     lr: float = 2e-4  # after a short warm-up
     seed: int = 3407  # of weights and draws
 
-# %% ../nbs/59_pipeline.ipynb #b448c29e
+# %% ../nbs/59_pipeline.ipynb #b448c29f
 def _length_splits(corpus: Any) -> dict[str, Any]:
     "What is trained on and what its error is told of; `DataError` when there is nothing to train on."
     train, val = corpus.split("train"), corpus.split("val")
@@ -285,6 +285,7 @@ def _length_splits(corpus: Any) -> dict[str, Any]:
         _remark("val has no entry: how far lengths are off is told of train")
     return dict(train=train, val=val if len(val) else train)
 
+# %% ../nbs/59_pipeline.ipynb #b448c29e
 def fit_length(
     corpus: Any,
     out: str | Path,  # folder of the run

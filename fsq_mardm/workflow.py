@@ -160,7 +160,7 @@ def published_places(
         raise ConfigError(f"{folder}: holds none of {wanted}; expected at least one of them")
     return found
 
-# %% ../nbs/73_workflow.ipynb #7a30c1ef
+# %% ../nbs/73_workflow.ipynb #7a30c1f1
 def _holder(noted: str) -> str:
     "Who makes a folder, by the note in its lock."
     found = re.match(r"process (\d+) on (\S+)", noted)
@@ -173,6 +173,7 @@ def _holder(noted: str) -> str:
         pass  # somebody else's
     return noted or "another process"
 
+# %% ../nbs/73_workflow.ipynb #7a30c1ef
 @contextmanager
 def only_run(
     folder: str | Path,  # of the run

@@ -333,6 +333,15 @@ def _html_words(text: str, context: Context) -> str:
         return f'<data title="{html.escape(where)}">'
     return _MARK.sub(note, html.escape(text, quote=False).replace(" ± ", "\u00a0±\u00a0"))
 
+# %% ../../nbs/65_paper.article.ipynb #b10c0004
+def _html_link(url: str, inner: str, context: Context) -> str:
+    "A link; one to a table or figure says how that is called, or keeps its words where the run has none."
+    if is_reference(url):
+        called = context.called.get(url[1:])
+        return f'<a href="{url}">{called}</a>' if called else inner
+    key = context.cite(url)
+    return f'<a href="{"#" + key if key else html.escape(url)}">{inner}</a>'
+
 # %% ../../nbs/65_paper.article.ipynb #b1b91865
 _TAGS = {"emphasis": "em", "strong": "strong", "paragraph": "p", "block_text": "span", "list_item": "li"}
 
@@ -355,12 +364,7 @@ def _html_token(token: dict, context: Context) -> str:
         return mathml(raw, "inline")
     inner = html_inline(token["children"], context)
     if kind == "link":
-        url = token["attrs"]["url"]
-        if is_reference(url):
-            called = context.called.get(url[1:])
-            return f'<a href="{url}">{called}</a>' if called else inner
-        key = context.cite(url)
-        return f'<a href="{"#" + key if key else html.escape(url)}">{inner}</a>'
+        return _html_link(token["attrs"]["url"], inner, context)
     return f"<{_TAGS[kind]}>{inner}</{_TAGS[kind]}>"
 
 # %% ../../nbs/65_paper.article.ipynb #81ab0cb7
@@ -424,6 +428,14 @@ def typst_words(text: str) -> str:
     text = re.sub(r" (±|\[(?=[-0-9])) ?", lambda f: f"\u00a0{f[1]}" + ("\u00a0" if f[1] == "±" else ""), unmarked(text))
     return f"#{json.dumps(text, ensure_ascii=False)};" if text else ""
 
+# %% ../../nbs/65_paper.article.ipynb #b10c0006
+def _typst_link(url: str, inner: str, context: Context) -> str:
+    "As `_html_link`, for typst, which counts by itself."
+    if is_reference(url):
+        return f"#ref(<{url[1:]}>);" if url[1:] in context.called else inner
+    key = context.cite(url)
+    return f"#link({f'<ref-{key}>' if key else json.dumps(url)})[{inner}];"
+
 # %% ../../nbs/65_paper.article.ipynb #d7ae494c
 def typst_inline(tokens: list[dict], context: Context) -> str:
     "A line of the tree as typst's markup."
@@ -444,11 +456,7 @@ def _typst_token(token: dict, context: Context) -> str:
         return f"${typst_math(raw)}$"
     inner = typst_inline(token["children"], context)
     if kind == "link":
-        url = token["attrs"]["url"]
-        if is_reference(url):
-            return f"#ref(<{url[1:]}>);" if url[1:] in context.called else inner
-        key = context.cite(url)
-        return f"#link({f'<ref-{key}>' if key else json.dumps(url)})[{inner}];"
+        return _typst_link(token["attrs"]["url"], inner, context)
     if kind in ("emphasis", "strong"):
         return f"#{'emph' if kind == 'emphasis' else 'strong'}[{inner}];"
     return inner
@@ -477,7 +485,8 @@ def _typst_figure(block: Block, context: Context) -> str:
     room = 17.6 if whole else 8.4  # cm across
     across = min(1., wide/room, wide/high*11/room)
     caption = typst_inline(block.caption or [], context)
-    return f'#figure({_placed(whole, context)}image("{block.name}.pdf", width: {100*across:.0f}%), caption: [{caption}]){_typst_label(block)}'
+    picture = f'image("{block.name}.pdf", width: {100*across:.0f}%)'
+    return f"#figure({_placed(whole, context)}{picture}, caption: [{caption}]){_typst_label(block)}"
 
 # %% ../../nbs/65_paper.article.ipynb #dc8a9f6d
 def _typst_table(block: Block, context: Context) -> str:
