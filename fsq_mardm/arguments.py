@@ -12,7 +12,7 @@ import argparse, ast, json, math, os, sys
 from collections.abc import Callable
 from typing import Any
 
-from .config import FsqMardmError, shown
+from .config import DataError, FsqMardmError, each_once, shown
 
 # %% ../nbs/74_arguments.ipynb #74a00005
 def one_line(text: str, most: int = 1000) -> str:
@@ -65,13 +65,9 @@ def json_object(text: str) -> dict:
         if not math.isfinite(float(number)):
             raise ValueError(f"{number} is no JSON")
         return float(number)
-    def once(pairs):
-        if len(dict(pairs)) < len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
     try:
-        value = json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=once)
-    except (ValueError, RecursionError):
+        value = json.loads(text, parse_constant=finite, parse_float=finite, object_pairs_hook=each_once)
+    except (ValueError, RecursionError, DataError):
         value = None
     if isinstance(value, dict):
         return value

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FsqMardmError', 'DataError', 'ConfigError', 'CheckpointError', 'shown', 'derive_seed', 'torch_rng', 'numpy_rng',
            'atomic_file', 'scratch_dir', 'atomic_dir', 'is_running', 'clear_leftovers', 'check_name', 'socket_folder',
-           'to_plain', 'write_json', 'read_json', 'open_zip', 'fingerprint', 'file_fingerprint', 'of_kind', 'replace',
-           'close']
+           'to_plain', 'write_json', 'read_json', 'each_once', 'open_zip', 'fingerprint', 'file_fingerprint', 'of_kind',
+           'replace', 'close']
 
 # %% ../nbs/00_config.ipynb #38b34387
 import dataclasses, errno, hashlib, json, math, os, re, secrets, shutil, socket, tempfile, zipfile
@@ -199,14 +199,14 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
 
 def read_json(path: str | os.PathLike) -> Any:
     "Read a JSON file in UTF-8; a `DataError` names the file when it is missing, malformed, or says one key twice."
-    try: return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)  # a byte-order mark is no content
+    try: return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=each_once)  # a byte-order mark is no content
     except DataError as e: raise DataError(f"{path}: {e}") from None
     except FileNotFoundError: raise DataError(f"{path}: missing; expected a JSON file") from None
     except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror}); expected a JSON file") from None
     except RecursionError: raise DataError(f"{path}: nested too deeply; expected a JSON file of this project") from None
     except ValueError as e: raise DataError(f"{path}: not valid JSON ({e}); expected a JSON file in UTF-8") from None
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict:
+def each_once(pairs: list[tuple[str, Any]]) -> dict:
     "The pairs of a JSON object as a dictionary, unless a key stands twice: then the last would win silently."
     found = dict(pairs)
     if len(found) == len(pairs): return found
